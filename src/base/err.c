@@ -1,0 +1,24 @@
+#include "wsp/err.h"
+
+const char *wsp_strerror(enum wsp_err err)
+{
+    switch (err) {
+    case WSP_OK:
+        return "ok";
+    case WSP_ERR_MORE:
+        return "need more input";
+    case WSP_ERR_MALFORMED:
+        return "malformed input";
+    case WSP_ERR_LIMIT:
+        return "over the limit";
+    case WSP_ERR_REFUSED:
+        return "refused";
+    case WSP_ERR_NOMEM:
+        return "out of memory";
+    case WSP_ERR_SYSTEM:
+        return "system error";
+    case WSP_ERR_CONFIG:
+        return "bad configuration";
+    }
+    return "unknown error";
+}
