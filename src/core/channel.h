@@ -1,0 +1,120 @@
+/*
+ * One channel of a link: a byte stream each way between two endpoints. The endpoint embeds a
+ * struct chan and is reached through struct chan_ops; the link keeps the table of live ones.
+ * No I/O and no clock here: the link's owner supplies both.
+ *
+ * States and what moves them (dialect 0.10; docs/protocol.md):
+ *
+ *   IDLE      --link_open-->    OPENING   --RESPOND SUCCESS-->          OPEN
+ *   IDLE      --link_adopt-->   ASKED     --chan_accept-->              OPEN
+ *   OPEN      --our side ended--> DRAINING --last TRANSFER is out, 5 ms--> CLOSED (INTERRUPT sent)
+ *   any live  --INTERRUPT, failure, chan_abort, link lost-->            CLOSED
+ */
+#ifndef CORE_CHANNEL_H
+#define CORE_CHANNEL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/slice.h"
+#include "proto/msg.h"
+
+struct link;
+struct chan;
+
+enum chan_state {
+    CHAN_IDLE,     /* not on a link yet */
+    CHAN_OPENING,  /* we sent CONNECT, no RESPOND yet */
+    CHAN_ASKED,    /* the peer sent CONNECT, we have not answered */
+    CHAN_OPEN,     /* bytes flow both ways */
+    CHAN_DRAINING, /* our side has ended, INTERRUPT follows; the peer may still send */
+    CHAN_CLOSED,   /* out of the table */
+};
+
+/* Why a channel ended. */
+enum chan_end {
+    CHAN_END_PEER,      /* INTERRUPT came: deliver what is queued, then close */
+    CHAN_END_SENT,      /* our own end is on its way to the peer: as CHAN_END_PEER */
+    CHAN_END_FAILED,    /* the open was refused: the text says why */
+    CHAN_END_RESET,     /* our endpoint broke, by its own word in a pull: the peer was told */
+    CHAN_END_STALLED,   /* its consumer held up the link for too long: reset */
+    CHAN_END_LINK_LOST, /* the link is gone: reset, nothing is pretended to be delivered */
+};
+
+/* What a pull gave: `len` bytes were put in, and then what. */
+enum chan_then {
+    CHAN_THEN_MORE, /* more is there: ask again */
+    CHAN_THEN_IDLE, /* nothing more for now: chan_ready will tell */
+    CHAN_THEN_END,  /* the endpoint has ended properly */
+    CHAN_THEN_RESET /* the endpoint broke */
+};
+
+struct chan_pull {
+    size_t len;
+    enum chan_then then;
+};
+
+/* The endpoint. Each callback is the last thing its caller does with that channel, so it may free
+ * the endpoint, with chan_abort before if the channel is still live. */
+struct chan_ops {
+    /* The peer accepted our open. `bound` is the exit's bound address or empty. */
+    void (*opened)(struct chan *ch, struct slice bound);
+    /* The channel is CLOSED; `text` is set for CHAN_END_FAILED. */
+    void (*closed)(struct chan *ch, enum chan_end end, struct slice text);
+    /*
+     * Bytes from the peer, which may be changed in place. Returns how many were taken; with fewer
+     * than `len` the whole link waits until chan_resume: dialect 0.10 has no other way.
+     */
+    size_t (*deliver)(struct chan *ch, uint8_t *data, size_t len);
+    /* The link can take up to `cap` bytes now: put them at `out`. Must not close other channels. */
+    struct chan_pull (*pull)(struct chan *ch, uint8_t *out, size_t cap);
+};
+
+/* What has to be waited for before the next message may leave (the hazards of 0.10 receivers). */
+enum chan_hazard {
+    CHAN_NO_HAZARD,
+    CHAN_GATE,     /* RESPOND is out: the first TRANSFER waits */
+    CHAN_INTERRUPT /* TRANSFER is out: INTERRUPT waits */
+};
+
+struct chan {
+    const struct chan_ops *ops; /* borrowed */
+    struct link *link;          /* borrowed; NULL when not in a table */
+    enum chan_state state;
+    enum chan_hazard hazard;
+    bool ready; /* has bytes to pull, as far as is known */
+    bool ended; /* our side has ended: INTERRUPT when the hazard has passed */
+    struct list ready_node;
+    struct list hazard_node;
+    uint64_t mark;        /* link output position behind our last RESPOND or TRANSFER */
+    uint64_t wait_us;     /* hazard: since when we wait for the peer's kernel; 0: not yet */
+    uint64_t due_us;      /* hazard: when it has passed, once the peer's kernel has it all */
+    struct map_node node; /* node.key is the id */
+    uint8_t id[MSG_ID_MAX];
+};
+
+void chan_init(struct chan *ch, const struct chan_ops *ops);
+
+static inline bool chan_live(const struct chan *ch)
+{
+    return ch->link != NULL;
+}
+
+/* The endpoint has bytes to send (or its end): the link will pull when it can. */
+void chan_ready(struct chan *ch);
+
+/* The endpoint can take data again. */
+void chan_resume(struct chan *ch);
+
+/* ASKED: answers SUCCESS; `bound` may be empty. */
+void chan_accept(struct chan *ch, struct slice bound);
+
+/* ASKED: answers FAILED with `text`; the channel is CLOSED, no callback. */
+void chan_refuse(struct chan *ch, struct slice text);
+
+/* Our side ends after what was pulled so far; `closed` will be called. For OPEN channels. */
+void chan_finish(struct chan *ch);
+
+/* Ends a live channel at once: INTERRUPT, or FAILED when ASKED; no callback. Safe when not live. */
+void chan_abort(struct chan *ch);
+
+#endif
