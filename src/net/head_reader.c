@@ -1,0 +1,68 @@
+#include "net/head_reader.h"
+
+enum { READ_STEP = 4096 };
+
+void head_reader_fini(struct head_reader *r)
+{
+    buf_fini(&r->in);
+    r->scanned = 0;
+}
+
+static bool line_completed(struct head_reader *r)
+{
+    struct slice in = buf_slice(&r->in);
+    bool found =
+        in.len > r->scanned && memchr(in.p + r->scanned, '\n', in.len - r->scanned) != NULL;
+
+    r->scanned = in.len;
+    return found || in.len >= HTTP1_HEAD_MAX;
+}
+
+static enum wsp_err parse(struct head_reader *r, bool response, struct http1_head *head,
+                          size_t *head_len)
+{
+    struct slice in = buf_slice(&r->in);
+    enum wsp_err err;
+
+    if (!line_completed(r))
+        return WSP_ERR_MORE;
+    err = response ? http1_response_parse(&in, head) : http1_request_parse(&in, head);
+    if (err == WSP_OK) {
+        *head_len = r->in.len - in.len;
+        r->scanned = 0;
+    }
+    return err;
+}
+
+static enum wsp_err receive(struct head_reader *r, bool response, struct stream *s,
+                            struct http1_head *head, size_t *head_len)
+{
+    enum wsp_err err = parse(r, response, head, head_len);
+
+    while (err == WSP_ERR_MORE && s->readable) {
+        ssize_t n;
+
+        if (buf_reserve(&r->in, READ_STEP) != WSP_OK)
+            return WSP_ERR_NOMEM;
+        n = stream_recv(s, buf_tail(&r->in), READ_STEP);
+        if (n == STREAM_AGAIN)
+            return WSP_ERR_MORE;
+        if (n <= 0)
+            return n == STREAM_EOF ? WSP_ERR_REFUSED : WSP_ERR_SYSTEM;
+        r->in.len += (size_t)n;
+        err = parse(r, response, head, head_len);
+    }
+    return err;
+}
+
+enum wsp_err head_reader_request(struct head_reader *r, struct stream *s, struct http1_head *head,
+                                 size_t *head_len)
+{
+    return receive(r, false, s, head, head_len);
+}
+
+enum wsp_err head_reader_response(struct head_reader *r, struct stream *s, struct http1_head *head,
+                                  size_t *head_len)
+{
+    return receive(r, true, s, head, head_len);
+}

@@ -1,0 +1,76 @@
+#include "net/linger.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LINGER_US = 5000000, DROP_MAX = 1024 * 1024 };
+
+struct lingerer {
+    struct loop_owned owned;
+    struct wsp_loop *loop;
+    struct watch watch;
+    struct timer timer;
+    size_t dropped;
+};
+
+static void lingerer_free(struct lingerer *g)
+{
+    int fd = g->watch.fd;
+
+    watch_stop(g->loop, &g->watch);
+    timer_clear(g->loop, &g->timer);
+    loop_disown(&g->owned);
+    close(fd);
+    free(g);
+}
+
+static void on_loop_end(struct loop_owned *o)
+{
+    lingerer_free(container_of(o, struct lingerer, owned));
+}
+
+static void on_timer(struct timer *t)
+{
+    lingerer_free(container_of(t, struct lingerer, timer));
+}
+
+static void on_event(struct watch *w, unsigned events)
+{
+    struct lingerer *g = container_of(w, struct lingerer, watch);
+    char scratch[4096];
+    ssize_t n;
+
+    (void)events;
+    do {
+        n = recv(w->fd, scratch, sizeof(scratch), 0);
+        if (n > 0)
+            g->dropped += (size_t)n;
+    } while ((n > 0 && g->dropped < DROP_MAX) || (n < 0 && errno == EINTR));
+    if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+        lingerer_free(g);
+}
+
+void linger_start(struct wsp_loop *loop, int fd)
+{
+    struct lingerer *g = calloc(1, sizeof(*g));
+
+    shutdown(fd, SHUT_WR);
+    if (!g) {
+        close(fd);
+        return;
+    }
+    g->loop = loop;
+    g->watch = (struct watch){.fd = -1, .on_event = on_event};
+    g->timer.fire = on_timer;
+    g->owned.end = on_loop_end;
+    if (watch_start(loop, &g->watch, fd, POLLER_READ) != WSP_OK) {
+        close(fd);
+        free(g);
+        return;
+    }
+    loop_own(loop, &g->owned);
+    if (timer_set(loop, &g->timer, loop_now(loop) + LINGER_US) != WSP_OK)
+        lingerer_free(g);
+}

@@ -1,0 +1,149 @@
+#include "net/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    ACCEPT_BURST = 64, /* connections taken before others get their turn */
+    RETRY_US = 100000, /* after running out of descriptors or memory */
+    BACKLOG = 1024,
+};
+
+static void want(struct listener *l, bool on)
+{
+    watch_modify(l->loop, &l->watch, on ? POLLER_READ | POLLER_LEVEL : POLLER_LEVEL);
+}
+
+/* Out of descriptors or memory: the connection waits in the backlog, what runs goes on. */
+static void shortage(struct listener *l)
+{
+    if (log_limit_ok(&l->noise, loop_now(l->loop)))
+        log_error(loop_log(l->loop), "listener: accept: %s; trying again", strerror(errno));
+    want(l, false);
+    timer_set(l->loop, &l->retry, loop_now(l->loop) + RETRY_US);
+}
+
+static void on_retry(struct timer *t)
+{
+    struct listener *l = container_of(t, struct listener, retry);
+
+    want(l, l->accepted < l->limit);
+}
+
+static void on_event(struct watch *w, unsigned events)
+{
+    struct listener *l = container_of(w, struct listener, watch);
+
+    (void)events;
+    for (int i = 0; i < ACCEPT_BURST && w->fd >= 0; i++) {
+        struct address peer = {.len = sizeof(peer.storage)};
+        int fd;
+
+        if (l->accepted >= l->limit) {
+            if (log_limit_ok(&l->noise, loop_now(l->loop)))
+                log_warn(loop_log(l->loop), "listener: %zu connections, more have to wait",
+                         l->accepted);
+            want(l, false);
+            return;
+        }
+        fd = accept4(w->fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                shortage(l);
+            if (errno != ECONNABORTED && errno != EINTR)
+                return;
+            continue;
+        }
+        l->accepted++;
+        l->on_accept(l, fd, &peer);
+    }
+}
+
+static int open_socket(const struct addrinfo *ai)
+{
+    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int one = 1, zero = 0;
+
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (ai->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
+        int saved = errno;
+
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+/* Names are resolved here with the system's resolver: at start, when waiting is allowed. */
+static int open_first(const char *bind, unsigned port, char *error, size_t error_cap)
+{
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list;
+    char service[8];
+    int fd, err;
+
+    snprintf(service, sizeof(service), "%u", port);
+    hints.ai_family = bind ? AF_UNSPEC : AF_INET6;
+    err = getaddrinfo(bind, service, &hints, &list);
+    if (err) {
+        snprintf(error, error_cap, "listen on %s:%u: %s", bind ? bind : "", port,
+                 gai_strerror(err));
+        return -1;
+    }
+    fd = open_socket(list);
+    freeaddrinfo(list);
+    if (fd < 0 && !bind && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
+        return open_first("0.0.0.0", port, error, error_cap); /* no IPv6 here */
+    if (fd < 0)
+        snprintf(error, error_cap, "listen on %s:%u: %s", bind ? bind : "", port, strerror(errno));
+    return fd;
+}
+
+enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop, const char *bind,
+                            unsigned port, size_t limit, char *error, size_t error_cap)
+{
+    int fd = open_first(bind, port, error, error_cap);
+
+    l->loop = loop;
+    l->limit = limit;
+    l->accepted = 0;
+    l->retry.fire = on_retry;
+    l->noise = (struct log_limit){.window_us = 10000000, .burst = 1};
+    l->watch = (struct watch){.fd = -1, .on_event = on_event};
+    if (fd < 0)
+        return WSP_ERR_SYSTEM;
+    l->local.len = sizeof(l->local.storage);
+    getsockname(fd, &l->local.sa, &l->local.len);
+    if (watch_start(loop, &l->watch, fd, POLLER_READ | POLLER_LEVEL) != WSP_OK) {
+        snprintf(error, error_cap, "listen on port %u: %s", port, strerror(errno));
+        close(fd);
+        return WSP_ERR_SYSTEM;
+    }
+    return WSP_OK;
+}
+
+void listener_release(struct listener *l)
+{
+    l->accepted--;
+    if (l->accepted + 1 == l->limit && l->watch.fd >= 0)
+        want(l, true);
+}
+
+void listener_stop(struct listener *l)
+{
+    int fd = l->watch.fd;
+
+    if (!l->loop || fd < 0)
+        return;
+    timer_clear(l->loop, &l->retry);
+    watch_stop(l->loop, &l->watch);
+    close(fd);
+}

@@ -1,0 +1,34 @@
+/* Accepts TCP connections, up to a limit. */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include "net/address.h"
+#include "net/loop.h"
+
+struct listener {
+    struct wsp_loop *loop;
+    struct watch watch;
+    struct timer retry; /* accepting again after a shortage */
+    struct address local;
+    size_t limit;    /* connections at once */
+    size_t accepted; /* not yet given back by listener_release */
+    struct log_limit noise;
+    /* A connection, non-blocking; `fd` is taken. Everyone calls listener_release once when it ends.
+     */
+    void (*on_accept)(struct listener *l, int fd, const struct address *peer);
+};
+
+/*
+ * Listens on `bind` (address or name; NULL: all addresses, IPv6 and IPv4) and `port` (0: any).
+ * `error` gets "listen on ADDRESS: reason" on failure. WSP_OK or WSP_ERR_SYSTEM.
+ */
+enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop, const char *bind,
+                            unsigned port, size_t limit, char *error, size_t error_cap);
+
+/* A connection it accepted has ended. */
+void listener_release(struct listener *l);
+
+/* Stops listening. Safe when not started (zeroed). */
+void listener_stop(struct listener *l);
+
+#endif

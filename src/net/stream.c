@@ -1,0 +1,135 @@
+#include "net/stream.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/linger.h"
+
+static void on_watch(struct watch *w, unsigned events)
+{
+    struct stream *s = container_of(w, struct stream, watch);
+
+    if (events & POLLER_READ)
+        s->readable = true;
+    if (events & POLLER_WRITE)
+        s->writable = true;
+    if (events & POLLER_HANGUP)
+        s->hangup = s->readable = true;
+    s->on_event(s);
+}
+
+enum wsp_err stream_init(struct stream *s, struct wsp_loop *loop, int fd,
+                         void (*on_event)(struct stream *s))
+{
+    int one = 1;
+
+    *s = (struct stream){.loop = loop, .on_event = on_event, .writable = true};
+    s->watch = (struct watch){.fd = -1, .on_event = on_watch};
+    if (watch_start(loop, &s->watch, fd, POLLER_READ | POLLER_WRITE) != WSP_OK) {
+        close(fd);
+        return WSP_ERR_SYSTEM;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* fails on unix sockets: fine */
+    return WSP_OK;
+}
+
+enum wsp_err stream_move(struct stream *to, struct stream *from, void (*on_event)(struct stream *s))
+{
+    *to = *from;
+    to->on_event = on_event;
+    if (watch_move(from->loop, &to->watch, &from->watch, POLLER_READ | POLLER_WRITE) != WSP_OK) {
+        to->watch.fd = -1;
+        return WSP_ERR_SYSTEM;
+    }
+    from->readable = from->writable = false;
+    return WSP_OK;
+}
+
+ssize_t stream_recv(struct stream *s, void *out, size_t cap)
+{
+    ssize_t n;
+
+    do
+        n = recv(s->watch.fd, out, cap, 0);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        s->readable = false;
+        return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_ERROR;
+    }
+    if ((size_t)n < cap && !s->hangup)
+        s->readable = false; /* emptied: the next arrival is a new edge */
+    return n;
+}
+
+ssize_t stream_send(struct stream *s, const struct iovec *iov, int count)
+{
+    struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
+    size_t total = 0;
+    ssize_t n;
+
+    for (int i = 0; i < count; i++)
+        total += iov[i].iov_len;
+    do
+        n = sendmsg(s->watch.fd, &msg, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        s->writable = false;
+        return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_ERROR;
+    }
+    if ((size_t)n < total)
+        s->writable = false;
+    return n;
+}
+
+size_t stream_unacked(const struct stream *s)
+{
+    int n = 0;
+
+    if (ioctl(s->watch.fd, SIOCOUTQ, &n) < 0 || n < 0)
+        return 0;
+    return (size_t)n;
+}
+
+void stream_set_lowat(struct stream *s, unsigned bytes)
+{
+    setsockopt(s->watch.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
+
+int stream_release(struct stream *s)
+{
+    int fd = s->watch.fd;
+
+    watch_stop(s->loop, &s->watch);
+    s->readable = s->writable = false;
+    return fd;
+}
+
+void stream_close(struct stream *s)
+{
+    int fd = stream_release(s);
+
+    if (fd >= 0)
+        close(fd);
+}
+
+void stream_reset(struct stream *s)
+{
+    struct linger hard = {.l_onoff = 1, .l_linger = 0};
+
+    if (stream_is_open(s))
+        setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    stream_close(s);
+}
+
+void stream_linger(struct stream *s)
+{
+    int fd = stream_release(s);
+
+    if (fd >= 0)
+        linger_start(s->loop, fd);
+}

@@ -1,0 +1,68 @@
+/*
+ * A connected, non-blocking byte stream in the loop. Readiness is edge-triggered and kept in flags:
+ * read or write until the flag is clear, then wait for on_event.
+ */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "net/loop.h"
+
+struct stream {
+    struct watch watch; /* watch.fd is owned; -1 when closed */
+    struct wsp_loop *loop;
+    void (*on_event)(struct stream *s); /* a flag was set; may close or free the stream */
+    bool readable;
+    bool writable;
+    bool hangup; /* FIN or an error is behind what can be read */
+};
+
+/* Results of stream_recv and stream_send beside a byte count. */
+enum {
+    STREAM_EOF = 0,    /* recv only */
+    STREAM_AGAIN = -1, /* nothing now: on_event will tell */
+    STREAM_ERROR = -2, /* broken; errno */
+};
+
+/* `fd` is taken, even on failure. WSP_OK or WSP_ERR_SYSTEM. */
+enum wsp_err stream_init(struct stream *s, struct wsp_loop *loop, int fd,
+                         void (*on_event)(struct stream *s));
+
+static inline bool stream_is_open(const struct stream *s)
+{
+    return s->watch.fd >= 0;
+}
+
+/* Moves an open stream, with its flags, to `to` (closed); events go to the new place. WSP_OK, or
+ * WSP_ERR_SYSTEM: nothing has moved. */
+enum wsp_err stream_move(struct stream *to, struct stream *from,
+                         void (*on_event)(struct stream *s));
+
+ssize_t stream_recv(struct stream *s, void *out, size_t cap);
+ssize_t stream_send(struct stream *s, const struct iovec *iov, int count);
+
+/* Bytes sent that the peer's kernel has not acknowledged. */
+size_t stream_unacked(const struct stream *s);
+
+/* Keep less than this unsent in the kernel, so that what is urgent need not queue there. */
+void stream_set_lowat(struct stream *s, unsigned bytes);
+
+/* The descriptor, out of the loop and no longer owned; -1 when closed. */
+int stream_release(struct stream *s);
+
+/* Closes it. Safe when closed. */
+void stream_close(struct stream *s);
+
+/* Closes it so that the peer sees a reset, not an end. Safe when closed. */
+void stream_reset(struct stream *s);
+
+/*
+ * Closes it so that everything sent still arrives: our end first, then input is read and dropped
+ * until the peer's end or a few seconds have passed, since closing on unread input would reset the
+ * connection and could take sent bytes with it (RFC 9112 section 9.6). Safe when closed.
+ */
+void stream_linger(struct stream *s);
+
+#endif
