@@ -1,0 +1,204 @@
+#include "config/common.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SECOND_US 1000000u
+#define AUTH_MAX 4096 /* fits a request head many times */
+#define NAME_BYTES_MAX 253
+#define DURATION_MIN 0.01 /* seconds */
+#define DURATION_MAX 86400.0
+
+struct duration {
+    const char *key;
+    size_t offset;
+    uint64_t initial_us;
+};
+
+static const struct duration durations[] = {
+    {"dial", offsetof(struct config_time, dial_us), 10 * SECOND_US},
+    {"open", offsetof(struct config_time, open_us), 15 * SECOND_US},
+    {"handshake", offsetof(struct config_time, handshake_us), 10 * SECOND_US},
+    {"ping", offsetof(struct config_time, ping_us), 25 * SECOND_US},
+    {"dead", offsetof(struct config_time, dead_us), 60 * SECOND_US},
+    {"probe", offsetof(struct config_time, probe_us), 75 * SECOND_US},
+    {"probe_answer", offsetof(struct config_time, probe_answer_us), 10 * SECOND_US},
+    {"reconnect_min", offsetof(struct config_time, reconnect_min_us), SECOND_US / 2},
+    {"reconnect_max", offsetof(struct config_time, reconnect_max_us), 30 * SECOND_US},
+    {"healthy", offsetof(struct config_time, healthy_us), 60 * SECOND_US},
+    {"stall", offsetof(struct config_time, stall_us), 30 * SECOND_US},
+    {"drain", offsetof(struct config_time, drain_us), 30 * SECOND_US},
+};
+
+#define DURATIONS (sizeof(durations) / sizeof(*durations))
+
+static uint64_t *duration_of(struct config_time *time, const struct duration *d)
+{
+    return (uint64_t *)(void *)((char *)time + d->offset);
+}
+
+void config_log_init(struct config_log *log)
+{
+    *log = (struct config_log){.level = LOG_LEVEL_INFO};
+}
+
+void config_log_fini(struct config_log *log)
+{
+    free(log->output);
+    log->output = NULL;
+}
+
+void config_time_init(struct config_time *time)
+{
+    for (size_t i = 0; i < DURATIONS; i++)
+        *duration_of(time, &durations[i]) = durations[i].initial_us;
+}
+
+void config_drop_empty(char **text)
+{
+    if (!*text || **text)
+        return;
+    free(*text);
+    *text = NULL;
+}
+
+static bool read_level(const struct json_at *object, enum log_level *level)
+{
+    struct json_at at;
+    const char *name;
+
+    if (!json_member(object, "level", &at))
+        return true;
+    if (!json_expect_string(&at, &name))
+        return false;
+    if (!log_level_parse(name, level))
+        return json_fail(&at, "expected error, warn, info, debug or trace");
+    return true;
+}
+
+bool config_log_read(const struct json_at *root, struct config_log *log)
+{
+    static const char *const keys[] = {"level", "output", NULL};
+    struct json_at object;
+    bool present;
+
+    if (!json_get_object(root, "log", &object, &present) || !present)
+        return !present;
+    if (!json_known_keys(&object, keys) || !read_level(&object, &log->level) ||
+        !json_get_string(&object, "output", &log->output))
+        return false;
+    if (log->output && strcmp(log->output, "stdout") == 0)
+        log->output[0] = '\0';
+    config_drop_empty(&log->output);
+    return true;
+}
+
+/* Fails at the member, or at the object when the member was left at its default. */
+static bool fail_order(struct json_at *object, const char *key, const char *text, uint64_t other_us)
+{
+    struct json_at at;
+    double other = (double)other_us / SECOND_US;
+
+    if (!json_member(object, key, &at))
+        return json_fail(object, "%s %s (%g)", key, text, other);
+    return json_fail(&at, "%s (%g)", text, other);
+}
+
+bool config_time_read(const struct json_at *root, struct config_time *time)
+{
+    const char *keys[DURATIONS + 1] = {NULL};
+    struct json_at object;
+    bool present;
+
+    if (!json_get_object(root, "time", &object, &present) || !present)
+        return !present;
+    for (size_t i = 0; i < DURATIONS; i++)
+        keys[i] = durations[i].key;
+    if (!json_known_keys(&object, keys))
+        return false;
+    for (size_t i = 0; i < DURATIONS; i++)
+        if (!json_get_seconds(&object, durations[i].key, DURATION_MIN, DURATION_MAX,
+                              duration_of(time, &durations[i])))
+            return false;
+    if (time->dead_us <= time->ping_us)
+        return fail_order(&object, "dead", "must be more than ping", time->ping_us);
+    if (time->reconnect_max_us < time->reconnect_min_us)
+        return fail_order(&object, "reconnect_max", "must not be less than reconnect_min",
+                          time->reconnect_min_us);
+    return true;
+}
+
+/* HTTP trims blanks around a value, so a secret with them could never match. */
+static const char *auth_fault(const char *auth)
+{
+    size_t n = strlen(auth);
+
+    if (n > AUTH_MAX)
+        return "longer than 4096 bytes";
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)auth[i] < ' ' || auth[i] == 0x7f)
+            return "control bytes are not allowed";
+    if (n > 0 && (auth[0] == ' ' || auth[n - 1] == ' '))
+        return "must not start or end with a space";
+    return NULL;
+}
+
+bool config_auth_read(const struct json_at *object, const char *key, char **out)
+{
+    struct json_at at;
+    const char *fault;
+
+    if (!json_get_string(object, key, out))
+        return false;
+    config_drop_empty(out);
+    fault = *out ? auth_fault(*out) : NULL;
+    if (fault && json_member(object, key, &at))
+        return json_fail(&at, "%s", fault);
+    return true;
+}
+
+bool config_address_ok(struct slice host)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr scratch;
+
+    if (host.len >= sizeof(text))
+        return false;
+    memcpy(text, host.p, host.len);
+    text[host.len] = '\0';
+    return inet_pton(AF_INET, text, &scratch) == 1 || inet_pton(AF_INET6, text, &scratch) == 1;
+}
+
+static bool is_name_byte(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+}
+
+bool config_host_ok(struct slice host)
+{
+    if (host.len == 0 || host.len > NAME_BYTES_MAX)
+        return false;
+    if (config_address_ok(host))
+        return true;
+    for (size_t i = 0; i < host.len; i++)
+        if (!is_name_byte(host.p[i]) || (host.p[i] == '.' && (i == 0 || host.p[i - 1] == '.')))
+            return false;
+    return true;
+}
+
+bool config_fail_missing(const struct json_at *object, const char *key, const char *expected)
+{
+    struct json_at at = *object;
+
+    return json_fail(&at, "key \"%s\" is missing: expected %s", key, expected);
+}
+
+enum wsp_err config_finish(struct json_doc *doc, bool ok, char error[CONFIG_ERROR_MAX])
+{
+    if (!ok)
+        memcpy(error, doc->error, CONFIG_ERROR_MAX);
+    json_close(doc);
+    return ok ? WSP_OK : WSP_ERR_CONFIG;
+}

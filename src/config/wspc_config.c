@@ -1,0 +1,278 @@
+#include "config/wspc_config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "config/server_url.h"
+
+#define LIMIT_MAX 1000000
+#define PROXY_CREDENTIAL_MAX 255 /* RFC 1929 section 2: one length byte each */
+
+void wspc_config_init(struct wspc_config *c)
+{
+    *c = (struct wspc_config){.max_connections = 8192};
+    config_log_init(&c->log);
+    config_time_init(&c->time);
+}
+
+static void free_listener(struct wspc_listener *l)
+{
+    free(l->url);
+    free(l->redacted);
+    free(l->bind);
+}
+
+static void free_client(struct wspc_client *client)
+{
+    for (size_t i = 0; i < client->dynamic_count; i++)
+        free_listener(&client->dynamic[i]);
+    free(client->dynamic);
+    free(client->server);
+    free(client->host);
+    free(client->authority);
+    free(client->target);
+    free(client->auth);
+    free(client->proxy_user);
+    free(client->proxy_password);
+}
+
+void wspc_config_fini(struct wspc_config *c)
+{
+    config_log_fini(&c->log);
+    for (size_t i = 0; i < c->client_count; i++)
+        free_client(&c->client[i]);
+    free(c->client);
+    *c = (struct wspc_config){0};
+}
+
+static char *copy_slice(struct slice s)
+{
+    return strndup(s.len ? (const char *)s.p : "", s.len);
+}
+
+static bool read_server(const struct json_at *object, struct wspc_client *client)
+{
+    struct server_url url;
+    struct json_at at;
+    const char *why;
+
+    if (!json_get_string(object, "server", &client->server))
+        return false;
+    if (!json_member(object, "server", &at))
+        return config_fail_missing(object, "server", "ws://host[:port][/path][?query]");
+    if (server_url_parse(slice_str(client->server), &url, &why) != WSP_OK)
+        return json_fail(&at, "%s", why);
+    client->port = url.port;
+    client->host = copy_slice(url.host);
+    client->authority = copy_slice(url.authority);
+    if (asprintf(&client->target, "%s%.*s", url.target.len && url.target.p[0] == '/' ? "" : "/",
+                 SLICE_FMT(url.target)) < 0)
+        client->target = NULL;
+    if (!client->host || !client->authority || !client->target)
+        return json_fail(&at, "out of memory");
+    return true;
+}
+
+static bool credential_ok(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.p[i] < ' ' || s.p[i] == 0x7f)
+            return false;
+    return s.len >= 1 && s.len <= PROXY_CREDENTIAL_MAX;
+}
+
+static bool read_dynamic_auth(const struct json_at *object, struct wspc_client *client)
+{
+    struct slice user, password;
+    struct json_at at;
+    const char *text, *colon;
+
+    if (!json_member(object, "dynamic_auth", &at))
+        return true;
+    if (!json_expect_string(&at, &text))
+        return false;
+    if (!*text)
+        return true;
+    colon = strchrnul(text, ':');
+    user = slice_of(text, (size_t)(colon - text));
+    password = slice_str(*colon ? colon + 1 : "");
+    if (!credential_ok(user) || !credential_ok(password))
+        return json_fail(&at, "expected \"user:password\", each of 1 to 255 bytes and without "
+                              "control bytes");
+    client->proxy_user = copy_slice(user);
+    client->proxy_password = copy_slice(password);
+    if (!client->proxy_user || !client->proxy_password)
+        return json_fail(&at, "out of memory");
+    return true;
+}
+
+/* What is wrong with an entry of `dynamic`, or NULL. The texts never quote it: it may hold secrets.
+ */
+static const char *listener_fault(const char *url, struct forward *f)
+{
+    static const char form[] =
+        "expected socks5://[address]:port or http://[address]:port with a port from 1 to 65535";
+    char ignored[1];
+
+    if (forward_parse(slice_str(url), f, ignored, sizeof(ignored)) != WSP_OK)
+        return form;
+    if (!slice_eq_str(f->scheme, "socks5") && !slice_eq_str(f->scheme, "http"))
+        return "expected a scheme of socks5:// or http://";
+    if (f->has_user)
+        return "a channel (tunnel) is not supported by this version yet";
+    if (f->port < 1 || f->port > 65535)
+        return form;
+    if (f->host.len > 0 && !config_host_ok(f->host))
+        return "expected an address to listen on, IPv6 in brackets, or none for all";
+    if ((f->raw_path.len > 0 && !slice_eq_str(f->raw_path, "/")) || f->query.len > 0 ||
+        f->fragment.len > 0)
+        return "expected nothing behind the port";
+    return NULL;
+}
+
+static bool read_listener(struct json_at *item, struct wspc_listener *out)
+{
+    char redacted[FORWARD_URL_MAX];
+    struct forward f;
+    const char *url, *fault;
+
+    if (!json_expect_string(item, &url))
+        return false;
+    fault = listener_fault(url, &f);
+    if (fault)
+        return json_fail(item, "%s", fault);
+    forward_redact(&f, redacted, sizeof(redacted));
+    out->is_http = slice_eq_str(f.scheme, "http");
+    out->port = (unsigned)f.port;
+    out->url = strdup(url);
+    out->redacted = strdup(redacted);
+    out->bind = f.host.len > 0 ? copy_slice(f.host) : NULL;
+    if (!out->url || !out->redacted || (f.host.len > 0 && !out->bind))
+        return json_fail(item, "out of memory");
+    return true;
+}
+
+static bool same_socket(const struct wspc_listener *a, const struct wspc_listener *b)
+{
+    return a->port == b->port && strcasecmp(a->bind ? a->bind : "", b->bind ? b->bind : "") == 0;
+}
+
+/* `item` is the last listener of the last client read so far. */
+static bool check_unique(struct json_at *item, const struct wspc_config *c)
+{
+    const struct wspc_client *newest = &c->client[c->client_count - 1];
+    const struct wspc_listener *l = &newest->dynamic[newest->dynamic_count - 1];
+
+    for (size_t i = 0; i < c->client_count; i++)
+        for (size_t j = 0; j < c->client[i].dynamic_count; j++) {
+            const struct wspc_listener *other = &c->client[i].dynamic[j];
+            if (other != l && same_socket(other, l))
+                return json_fail(item, "same address and port as client[%zu].dynamic[%zu]", i, j);
+        }
+    return true;
+}
+
+static bool read_dynamic(const struct json_at *object, struct wspc_config *c,
+                         struct wspc_client *client)
+{
+    struct json_at array, item = {.value = NULL};
+    bool present;
+    size_t i = 0;
+
+    if (!json_get_array(object, "dynamic", &array, &present) || !present)
+        return !present;
+    client->dynamic = calloc(json_count(&array) + 1, sizeof(*client->dynamic));
+    if (!client->dynamic)
+        return json_fail(&array, "out of memory");
+    while (json_next(&array, &item, &i)) {
+        client->dynamic_count++;
+        if (!read_listener(&item, &client->dynamic[i]) || !check_unique(&item, c))
+            return false;
+    }
+    return true;
+}
+
+static bool refuse_entries(const struct json_at *object, const char *key)
+{
+    struct json_at array;
+    bool present;
+
+    if (!json_get_array(object, key, &array, &present))
+        return false;
+    if (present && json_count(&array) > 0)
+        return json_fail(&array, "not supported by this version yet");
+    return true;
+}
+
+static bool read_client(struct json_at *item, struct wspc_config *c)
+{
+    static const char *const keys[] = {"auth",    "server",       "local", "remote",
+                                       "dynamic", "dynamic_auth", NULL};
+    struct wspc_client *client = &c->client[c->client_count++];
+
+    return json_expect_object(item) && json_known_keys(item, keys) && read_server(item, client) &&
+           config_auth_read(item, "auth", &client->auth) && refuse_entries(item, "local") &&
+           refuse_entries(item, "remote") && read_dynamic_auth(item, client) &&
+           read_dynamic(item, c, client);
+}
+
+static bool read_clients(const struct json_at *root, struct wspc_config *c)
+{
+    struct json_at array, item = {.value = NULL};
+    bool present;
+    size_t i = 0;
+
+    if (!json_get_array(root, "client", &array, &present))
+        return false;
+    if (!present)
+        return config_fail_missing(root, "client", "an array of at least one entry");
+    if (json_count(&array) == 0)
+        return json_fail(&array, "is empty: expected at least one entry");
+    c->client = calloc(json_count(&array), sizeof(*c->client));
+    if (!c->client)
+        return json_fail(&array, "out of memory");
+    while (json_next(&array, &item, &i))
+        if (!read_client(&item, c))
+            return false;
+    return true;
+}
+
+static bool read_limits(const struct json_at *root, struct wspc_config *c)
+{
+    static const char *const keys[] = {"connections", NULL};
+    struct json_at object;
+    bool present;
+
+    if (!json_get_object(root, "limits", &object, &present) || !present)
+        return !present;
+    return json_known_keys(&object, keys) &&
+           json_get_int(&object, "connections", 1, LIMIT_MAX, &c->max_connections);
+}
+
+static bool read_root(struct json_doc *doc, struct wspc_config *c)
+{
+    static const char *const keys[] = {"log", "client", "time", "limits", NULL};
+    struct json_at root;
+
+    return json_root(doc, &root) && json_known_keys(&root, keys) &&
+           config_log_read(&root, &c->log) && config_time_read(&root, &c->time) &&
+           read_limits(&root, c) && read_clients(&root, c);
+}
+
+enum wsp_err wspc_config_load(struct wspc_config *c, const char *file, char error[CONFIG_ERROR_MAX])
+{
+    struct json_doc doc;
+    bool ok = json_open(&doc, file) == WSP_OK && read_root(&doc, c);
+
+    return config_finish(&doc, ok, error);
+}
+
+enum wsp_err wspc_config_load_text(struct wspc_config *c, const char *name, struct slice text,
+                                   char error[CONFIG_ERROR_MAX])
+{
+    struct json_doc doc;
+    bool ok = json_open_text(&doc, name, text) == WSP_OK && read_root(&doc, c);
+
+    return config_finish(&doc, ok, error);
+}

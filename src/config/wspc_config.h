@@ -1,0 +1,49 @@
+/* wspc.json */
+#ifndef CONFIG_WSPC_CONFIG_H
+#define CONFIG_WSPC_CONFIG_H
+
+#include "config/common.h"
+#include "proto/forward.h"
+
+/* One entry of `dynamic`: a proxy listener. Strings are owned. */
+struct wspc_listener {
+    char *url;      /* as configured, with its secrets: never log it */
+    char *redacted; /* for logs */
+    bool is_http;   /* http:// else socks5:// */
+    char *bind;     /* address or name without brackets; NULL: all */
+    unsigned port;
+};
+
+/* One entry of `client`. */
+struct wspc_client {
+    char *server;    /* owned; the URL as configured */
+    char *host;      /* owned; without brackets */
+    char *authority; /* owned; host[:port] exactly as in the URL */
+    char *target;    /* owned; path and query, "/" when the URL has none */
+    unsigned port;
+    char *auth;                    /* owned; NULL when not set */
+    char *proxy_user;              /* owned; from dynamic_auth, NULL when not set */
+    char *proxy_password;          /* owned */
+    struct wspc_listener *dynamic; /* owned array */
+    size_t dynamic_count;
+};
+
+struct wspc_config {
+    struct config_log log;
+    struct config_time time;
+    struct wspc_client *client; /* owned array */
+    size_t client_count;
+    long max_connections; /* key limits.connections: 8192 accepted per listener */
+};
+
+/* Defaults. */
+void wspc_config_init(struct wspc_config *c);
+void wspc_config_fini(struct wspc_config *c);
+
+/* Reads and checks a file; `error` gets one line on failure. WSP_OK or WSP_ERR_CONFIG. */
+enum wsp_err wspc_config_load(struct wspc_config *c, const char *file,
+                              char error[CONFIG_ERROR_MAX]);
+enum wsp_err wspc_config_load_text(struct wspc_config *c, const char *name, struct slice text,
+                                   char error[CONFIG_ERROR_MAX]);
+
+#endif

@@ -1,0 +1,215 @@
+#include "config/wsps_config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/egress_rule.h"
+
+#define LIMIT_MAX 1000000
+
+void wsps_config_init(struct wsps_config *c)
+{
+    *c = (struct wsps_config){.max_links = 1024, .max_channels = 4096, .max_connections = 8192};
+    config_log_init(&c->log);
+    config_time_init(&c->time);
+}
+
+static void free_list(char **list)
+{
+    for (char **p = list; p && *p; p++)
+        free(*p);
+    free(list);
+}
+
+void wsps_config_fini(struct wsps_config *c)
+{
+    config_log_fini(&c->log);
+    free(c->bind);
+    free(c->path);
+    free(c->auth);
+    free(c->host);
+    free_list(c->egress_allow);
+    free_list(c->egress_deny);
+    *c = (struct wsps_config){0};
+}
+
+static bool read_port(const struct json_at *root, unsigned *out)
+{
+    long port = 0;
+
+    if (!json_get_int(root, "port", 1, 65535, &port))
+        return false;
+    if (port == 0)
+        return config_fail_missing(root, "port", "a number from 1 to 65535");
+    *out = (unsigned)port;
+    return true;
+}
+
+static bool read_bind(const struct json_at *root, char **out)
+{
+    struct json_at at;
+
+    if (!json_get_string(root, "bind", out))
+        return false;
+    config_drop_empty(out);
+    if (*out && !config_address_ok(slice_str(*out)) && json_member(root, "bind", &at))
+        return json_fail(&at, "expected an IPv4 or IPv6 address, without brackets and port");
+    return true;
+}
+
+static bool read_host(const struct json_at *root, char **out)
+{
+    struct json_at at;
+
+    if (!json_get_string(root, "host", out))
+        return false;
+    config_drop_empty(out);
+    if (*out && !config_host_ok(slice_str(*out)) && json_member(root, "host", &at))
+        return json_fail(&at, "expected a domain name, without scheme and port");
+    return true;
+}
+
+/* What a request target can hold before its query (RFC 3986 section 3.3, RFC 9112 section 3.2). */
+static bool path_ok(const char *path)
+{
+    for (; *path; path++)
+        if (*path <= ' ' || *path >= 0x7f || strchr("?#\"<>\\^`{|}", *path))
+            return false;
+    return true;
+}
+
+/* The original takes "proxy" for "/proxy". */
+static bool read_path(const struct json_at *root, char **out)
+{
+    struct json_at at = *root;
+    char *given = NULL;
+    int n = -1;
+
+    if (!json_get_string(root, "path", &given))
+        return false;
+    if (given && !path_ok(given)) {
+        free(given);
+        json_member(root, "path", &at);
+        return json_fail(&at,
+                         "expected a path such as /proxy, percent-encoded, without '?' and '#'");
+    }
+    free(*out);
+    *out = NULL;
+    n = asprintf(out, "%s%s", given && given[0] == '/' ? "" : "/", given ? given : "");
+    free(given);
+    if (n < 0) {
+        *out = NULL;
+        return json_fail(&at, "out of memory");
+    }
+    return true;
+}
+
+static bool read_ssl(const struct json_at *root)
+{
+    static const char *const keys[] = {"enable", "key", "cert", NULL};
+    struct json_at object, at;
+    char *ignored = NULL;
+    bool enable = false;
+    bool present, ok;
+
+    if (!json_get_object(root, "ssl", &object, &present) || !present)
+        return !present;
+    ok = json_known_keys(&object, keys) && json_get_bool(&object, "enable", &enable) &&
+         json_get_string(&object, "key", &ignored) && json_get_string(&object, "cert", &ignored);
+    free(ignored);
+    if (ok && enable && json_member(&object, "enable", &at))
+        return json_fail(&at, "true is not supported by this version yet");
+    return ok;
+}
+
+static bool read_rule(struct json_at *item, char **out)
+{
+    struct egress_rule rule;
+    const char *text, *why;
+
+    if (!json_expect_string(item, &text))
+        return false;
+    if (egress_rule_parse(slice_str(text), &rule, &why) != WSP_OK)
+        return json_fail(item, "%s", why);
+    *out = strdup(text);
+    return *out || json_fail(item, "out of memory");
+}
+
+static bool read_rules(const struct json_at *egress, const char *key, char ***out)
+{
+    struct json_at array, item = {.value = NULL};
+    bool present;
+    size_t i = 0;
+
+    if (!json_get_array(egress, key, &array, &present) || !present)
+        return !present;
+    free_list(*out);
+    *out = calloc(json_count(&array) + 1, sizeof(**out));
+    if (!*out)
+        return json_fail(&array, "out of memory");
+    while (json_next(&array, &item, &i))
+        if (!read_rule(&item, &(*out)[i]))
+            return false;
+    return true;
+}
+
+static bool read_egress(const struct json_at *root, struct wsps_config *c)
+{
+    static const char *const keys[] = {"allow", "deny", NULL};
+    struct json_at object, at;
+    bool present;
+
+    if (!json_get_object(root, "egress", &object, &present) || !present)
+        return !present;
+    if (!json_known_keys(&object, keys) || !read_rules(&object, "allow", &c->egress_allow) ||
+        !read_rules(&object, "deny", &c->egress_deny))
+        return false;
+    /* Allow nothing or allow all? Better ask than guess. */
+    if (c->egress_allow && !c->egress_allow[0] && json_member(&object, "allow", &at))
+        return json_fail(&at, "is empty: leave it out to allow everything, or deny \"*\"");
+    return true;
+}
+
+static bool read_limits(const struct json_at *root, struct wsps_config *c)
+{
+    static const char *const keys[] = {"links", "channels_per_link", "connections", NULL};
+    struct json_at object;
+    bool present;
+
+    if (!json_get_object(root, "limits", &object, &present) || !present)
+        return !present;
+    return json_known_keys(&object, keys) &&
+           json_get_int(&object, "links", 1, LIMIT_MAX, &c->max_links) &&
+           json_get_int(&object, "channels_per_link", 1, LIMIT_MAX, &c->max_channels) &&
+           json_get_int(&object, "connections", 1, LIMIT_MAX, &c->max_connections);
+}
+
+static bool read_root(struct json_doc *doc, struct wsps_config *c)
+{
+    static const char *const keys[] = {"log",  "ssl",  "host",   "auth",   "path", "port",
+                                       "bind", "time", "egress", "limits", NULL};
+    struct json_at root;
+
+    return json_root(doc, &root) && json_known_keys(&root, keys) &&
+           config_log_read(&root, &c->log) && config_time_read(&root, &c->time) &&
+           read_port(&root, &c->port) && read_bind(&root, &c->bind) && read_path(&root, &c->path) &&
+           config_auth_read(&root, "auth", &c->auth) && read_host(&root, &c->host) &&
+           read_ssl(&root) && read_egress(&root, c) && read_limits(&root, c);
+}
+
+enum wsp_err wsps_config_load(struct wsps_config *c, const char *file, char error[CONFIG_ERROR_MAX])
+{
+    struct json_doc doc;
+    bool ok = json_open(&doc, file) == WSP_OK && read_root(&doc, c);
+
+    return config_finish(&doc, ok, error);
+}
+
+enum wsp_err wsps_config_load_text(struct wsps_config *c, const char *name, struct slice text,
+                                   char error[CONFIG_ERROR_MAX])
+{
+    struct json_doc doc;
+    bool ok = json_open_text(&doc, name, text) == WSP_OK && read_root(&doc, c);
+
+    return config_finish(&doc, ok, error);
+}

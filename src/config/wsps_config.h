@@ -1,0 +1,32 @@
+/* wsps.json */
+#ifndef CONFIG_WSPS_CONFIG_H
+#define CONFIG_WSPS_CONFIG_H
+
+#include "config/common.h"
+
+struct wsps_config {
+    struct config_log log;
+    struct config_time time;
+    char *bind;           /* owned; key bind: address to listen on; NULL: all, IPv6 and IPv4 */
+    unsigned port;        /* key port, required, 1..65535 */
+    char *path;           /* owned; key path: "/" ; starts with '/' */
+    char *auth;           /* owned; key auth: NULL or a non-empty secret */
+    char *host;           /* owned; key host: NULL or the server's own domain */
+    char **egress_allow;  /* owned, NULL-terminated; NULL: everything */
+    char **egress_deny;   /* owned, NULL-terminated; NULL: nothing but the built-in list */
+    long max_links;       /* key limits.links: 1024 */
+    long max_channels;    /* key limits.channels_per_link: 4096 */
+    long max_connections; /* key limits.connections: 8192 accepted on the public port */
+};
+
+/* Defaults. */
+void wsps_config_init(struct wsps_config *c);
+void wsps_config_fini(struct wsps_config *c);
+
+/* Reads and checks a file; `error` gets one line on failure. WSP_OK or WSP_ERR_CONFIG. */
+enum wsp_err wsps_config_load(struct wsps_config *c, const char *file,
+                              char error[CONFIG_ERROR_MAX]);
+enum wsp_err wsps_config_load_text(struct wsps_config *c, const char *name, struct slice text,
+                                   char error[CONFIG_ERROR_MAX]);
+
+#endif
