@@ -1,0 +1,32 @@
+/* wsps: the public port, the links of its clients, and what they opened. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "config/wsps_config.h"
+#include "net/listener.h"
+#include "net/resolver.h"
+#include "server/egress.h"
+
+struct server {
+    struct wsp_loop *loop;            /* borrowed */
+    const struct wsps_config *config; /* borrowed */
+    struct listener listener;
+    struct resolver *resolver; /* owned */
+    struct egress egress;
+    struct list fronts; /* connections whose request is still being read */
+    struct list peers;  /* links */
+    struct list exits;  /* connections to targets */
+    size_t peer_count;
+    unsigned last_peer;     /* number of the newest link, for its name */
+    struct log_limit noise; /* for log lines about strangers' faults */
+};
+
+/* Opens the public port. `error` gets one line on failure; then nothing is left open.
+ * WSP_OK, WSP_ERR_CONFIG, WSP_ERR_SYSTEM or WSP_ERR_NOMEM. */
+enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct wsps_config *config,
+                          char error[CONFIG_ERROR_MAX]);
+
+/* Ends everything at once. */
+void server_stop(struct server *s);
+
+#endif
