@@ -1,0 +1,26 @@
+/* wspc: its links to servers and the listeners that use them. */
+#ifndef CLIENT_CLIENT_H
+#define CLIENT_CLIENT_H
+
+#include "config/wspc_config.h"
+#include "net/resolver.h"
+
+struct session;
+
+struct client {
+    struct wsp_loop *loop;            /* borrowed */
+    const struct wspc_config *config; /* borrowed */
+    struct resolver *resolver;        /* owned */
+    struct session **session;         /* owned; one for each config->client */
+    size_t session_count;
+};
+
+/* Opens the listeners and begins to connect. `error` gets one line on failure; then nothing is left
+ * open. WSP_OK, WSP_ERR_SYSTEM or WSP_ERR_NOMEM. */
+enum wsp_err client_start(struct client *c, struct wsp_loop *loop, const struct wspc_config *config,
+                          char error[CONFIG_ERROR_MAX]);
+
+/* Ends everything at once. */
+void client_stop(struct client *c);
+
+#endif

@@ -1,0 +1,267 @@
+#include "client/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/proxy_listener.h"
+#include "proto/forward.h"
+#include "proto/handshake.h"
+
+enum { CLIENT_CHANNELS_MAX = 65536 };
+
+static void connect_now(struct session *s);
+
+static struct log *log_of(const struct session *s)
+{
+    return loop_log(s->client->loop);
+}
+
+static void set_timer(struct session *s, uint64_t delay_us)
+{
+    struct wsp_loop *loop = s->client->loop;
+
+    timer_set(loop, &s->timer, loop_now(loop) + delay_us); /* set before: cannot fail */
+}
+
+/* A random part of the back-off, so that clients of a server that fell do not return at once. */
+static uint64_t next_delay(struct session *s)
+{
+    const struct config_time *time = &s->client->config->time;
+    uint64_t random, delay;
+
+    if (s->backoff_us < time->reconnect_min_us)
+        s->backoff_us = time->reconnect_min_us;
+    loop_random(&random, sizeof(random));
+    delay = random % (s->backoff_us + 1);
+    s->backoff_us *= 2;
+    if (s->backoff_us > time->reconnect_max_us)
+        s->backoff_us = time->reconnect_max_us;
+    return delay;
+}
+
+/* Whatever the state was: nothing of the attempt or the link is left, the next one is planned. */
+static void retry(struct session *s, const char *why)
+{
+    uint64_t delay = next_delay(s);
+
+    log_info(log_of(s), "%s: %s: %s; next try in %.1f s", s->name,
+             s->state == SESSION_UP ? "down" : "cannot connect", why, (double)delay / 1e6);
+    dial_cancel(&s->dial);
+    stream_close(&s->stream);
+    head_reader_fini(&s->reader);
+    s->state = SESSION_WAITING;
+    set_timer(s, delay);
+}
+
+static void on_link_end(struct carrier *c, const char *why)
+{
+    struct session *s = container_of(c, struct session, carrier);
+
+    if (loop_now(s->client->loop) - s->up_us >= s->client->config->time.healthy_us)
+        s->backoff_us = 0;
+    retry(s, why);
+}
+
+/* The server opens nothing on us: there is nothing registered. */
+static void on_connect(struct link *l, struct slice id, const struct msg_request *request)
+{
+    struct msg_response r = {.success = false, .error = slice_str("not found")};
+
+    (void)request;
+    link_respond(l, id, &r);
+}
+
+static void link_up(struct session *s, struct slice behind)
+{
+    const struct config_time *time = &s->client->config->time;
+    struct carrier_start start = {
+        .loop = s->client->loop,
+        .fd = stream_release(&s->stream),
+        .early = behind,
+        .opt = {.server = false,
+                .name = s->name,
+                .max_channels = CLIENT_CHANNELS_MAX,
+                .ping_us = time->ping_us,
+                .dead_us = time->dead_us,
+                .probe_us = time->probe_us,
+                .probe_answer_us = time->probe_answer_us,
+                .stall_us = time->stall_us},
+        .connect = on_connect,
+        .on_end = on_link_end,
+    };
+
+    timer_clear(s->client->loop, &s->timer);
+    if (carrier_start(&s->carrier, &start) != WSP_OK) {
+        retry(s, "out of resources");
+        return;
+    }
+    head_reader_fini(&s->reader);
+    s->state = SESSION_UP;
+    s->up_us = loop_now(s->client->loop);
+    log_info(log_of(s), "%s: up, to %s", s->name, s->config->server);
+}
+
+static void on_answer(struct session *s, const struct http1_head *head, size_t head_len)
+{
+    enum handshake_dialect dialect;
+    char error[128];
+    struct slice behind = buf_slice(&s->reader.in);
+
+    if (handshake_response_check(head, s->key, false, &dialect, error, sizeof(error)) != WSP_OK) {
+        if (head->status == 401)
+            snprintf(error, sizeof(error),
+                     "the server refuses our \"auth\" (HTTP status 401): set it to the server's");
+        retry(s, error);
+        return;
+    }
+    slice_advance(&behind, head_len);
+    link_up(s, behind);
+}
+
+static void on_stream(struct stream *stream)
+{
+    struct session *s = container_of(stream, struct session, stream);
+    struct http1_head head;
+    size_t head_len;
+
+    switch (head_reader_response(&s->reader, stream, &head, &head_len)) {
+    case WSP_OK:
+        on_answer(s, &head, head_len);
+        break;
+    case WSP_ERR_MORE:
+        break;
+    case WSP_ERR_REFUSED:
+        retry(s, "the server closed the connection during the handshake");
+        break;
+    case WSP_ERR_SYSTEM:
+        retry(s, "the connection broke during the handshake");
+        break;
+    default:
+        retry(s, "the server's answer is not valid HTTP");
+    }
+}
+
+static bool send_request(struct session *s)
+{
+    char out[8192];
+    uint8_t random[16];
+    size_t len;
+    struct iovec iov = {out, 0};
+    struct handshake_request r = {
+        .target = slice_str(s->config->target),
+        .host = slice_str(s->config->authority),
+        .auth = slice_str(s->config->auth ? s->config->auth : ""),
+        .key = s->key,
+    };
+
+    loop_random(random, sizeof(random));
+    ws_key_write(random, s->key);
+    if (handshake_request_write(&r, out, sizeof(out), &len) != WSP_OK)
+        return false;
+    iov.iov_len = len;
+    return stream_send(&s->stream, &iov, 1) == (ssize_t)len;
+}
+
+static void on_dialled(struct dial *d, enum dial_status status, int fd, const char *text)
+{
+    struct session *s = container_of(d, struct session, dial);
+
+    if (status != DIAL_OK) {
+        retry(s, text);
+        return;
+    }
+    s->state = SESSION_UPGRADING;
+    if (stream_init(&s->stream, s->client->loop, fd, on_stream) != WSP_OK || !send_request(s)) {
+        retry(s, "the request cannot be sent");
+        return;
+    }
+    set_timer(s, s->client->config->time.handshake_us);
+}
+
+static void connect_now(struct session *s)
+{
+    struct dial_options options = {
+        .host = s->config->host,
+        .port = s->config->port,
+        .timeout_us = s->client->config->time.dial_us,
+    };
+
+    log_debug(log_of(s), "%s: connecting to %s", s->name, s->config->server);
+    s->state = SESSION_DIALING;
+    if (dial_start(s->client->loop, s->client->resolver, &s->dial, &options) != WSP_OK)
+        retry(s, "out of resources");
+}
+
+static void on_timer(struct timer *t)
+{
+    struct session *s = container_of(t, struct session, timer);
+
+    if (s->state == SESSION_WAITING)
+        connect_now(s);
+    else
+        retry(s, "no answer to the handshake in time");
+}
+
+struct session *session_new(struct client *c, size_t index, char error[CONFIG_ERROR_MAX],
+                            enum wsp_err *err)
+{
+    struct session *s = calloc(1, sizeof(*s));
+
+    *err = WSP_ERR_NOMEM;
+    if (!s)
+        return NULL;
+    s->client = c;
+    s->config = &c->config->client[index];
+    s->dial.on_done = on_dialled;
+    s->stream.loop = c->loop;
+    s->stream.watch.fd = -1;
+    s->timer.fire = on_timer;
+    list_init(&s->users);
+    snprintf(s->name, sizeof(s->name), "link %zu", index + 1);
+    *err = proxy_listeners_start(s, error);
+    if (*err == WSP_OK)
+        *err = timer_set(c->loop, &s->timer, loop_now(c->loop));
+    if (*err != WSP_OK) {
+        session_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void session_free(struct session *s)
+{
+    if (!s)
+        return;
+    proxy_listeners_stop(s);
+    while (!list_empty(&s->users)) {
+        struct session_user *u = container_of(s->users.next, struct session_user, node);
+
+        u->end(u);
+    }
+    if (s->state == SESSION_UP)
+        carrier_fini(&s->carrier);
+    dial_cancel(&s->dial);
+    stream_close(&s->stream);
+    head_reader_fini(&s->reader);
+    timer_clear(s->client->loop, &s->timer);
+    free(s->proxy);
+    free(s);
+}
+
+enum wsp_err session_open(struct session *s, struct chan *ch, const char *scheme, struct slice host,
+                          unsigned port)
+{
+    struct forward_open o = {.scheme = scheme, .host = host, .port = port};
+    struct msg_request request = {.type = MSG_DYNAMIC};
+    char url[512];
+    size_t len;
+    enum wsp_err err;
+
+    if (s->state != SESSION_UP)
+        return WSP_ERR_REFUSED;
+    err = forward_open_write(&o, url, sizeof(url), &len);
+    if (err != WSP_OK)
+        return err;
+    request.url = slice_of(url, len);
+    return link_open(&s->carrier.link, ch, &request);
+}
