@@ -1,0 +1,27 @@
+/* The frame both daemons run in: log, loop, signals. */
+#ifndef DAEMON_DAEMON_H
+#define DAEMON_DAEMON_H
+
+#include "daemon/log_output.h"
+#include "net/loop.h"
+#include "net/loop_lws.h"
+
+struct daemon {
+    const char *program;
+    struct wsp_loop *loop; /* owned */
+    struct loop_lws *lws;  /* owned */
+    struct log_output log;
+    struct watch signals;
+};
+
+/* Opens all of it; SIGTERM and SIGINT end daemon_run, SIGPIPE is ignored, the limit of open
+ * descriptors is raised as far as allowed. WSP_OK, or an error with a line in `error`: call
+ * daemon_close either way. */
+enum wsp_err daemon_open(struct daemon *d, const char *program, const struct config_log *log,
+                         char error[CONFIG_ERROR_MAX]);
+
+/* Runs until a signal asks to end. */
+void daemon_run(struct daemon *d);
+void daemon_close(struct daemon *d);
+
+#endif

@@ -1,0 +1,59 @@
+#include "daemon/log_output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+static size_t stamp(char *out, size_t cap, enum log_level level)
+{
+    struct timespec now;
+    struct tm tm;
+    size_t n;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    localtime_r(&now.tv_sec, &tm);
+    n = strftime(out, cap, "%Y-%m-%dT%H:%M:%S", &tm);
+    n += (size_t)snprintf(out + n, cap - n, ".%03ld", now.tv_nsec / 1000000);
+    n += strftime(out + n, cap - n, "%z", &tm);
+    n += (size_t)snprintf(out + n, cap - n, " %s ", log_level_name(level));
+    return n;
+}
+
+/* One writev for a line, so that lines of several processes do not mix. A full disk loses lines. */
+static void write_line(void *ctx, enum log_level level, const char *line, size_t len)
+{
+    struct log_output *o = ctx;
+    char head[64];
+    struct iovec iov[3] = {
+        {head, stamp(head, sizeof(head), level)}, {(void *)line, len}, {"\n", 1}};
+    ssize_t n;
+
+    do
+        n = writev(o->fd, iov, 3);
+    while (n < 0 && errno == EINTR);
+}
+
+enum wsp_err log_output_open(struct log_output *o, const struct config_log *config, struct log *log,
+                             char error[CONFIG_ERROR_MAX])
+{
+    o->fd = STDOUT_FILENO;
+    if (config->output)
+        o->fd = open(config->output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (o->fd < 0) {
+        snprintf(error, CONFIG_ERROR_MAX, "log.output: %s: %s", config->output, strerror(errno));
+        return WSP_ERR_SYSTEM;
+    }
+    *log = (struct log){.level = config->level, .write = write_line, .ctx = o};
+    return WSP_OK;
+}
+
+void log_output_close(struct log_output *o)
+{
+    if (o->fd > STDERR_FILENO)
+        close(o->fd);
+    o->fd = -1;
+}

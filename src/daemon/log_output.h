@@ -1,0 +1,17 @@
+/* Where a daemon's log goes: standard output or a file, one line each with time and level. */
+#ifndef DAEMON_LOG_OUTPUT_H
+#define DAEMON_LOG_OUTPUT_H
+
+#include "config/common.h"
+
+struct log_output {
+    int fd; /* owned unless it is standard output */
+};
+
+/* Opens it and connects `log` to it. `error` gets "FILE: reason" on failure.
+ * WSP_OK or WSP_ERR_SYSTEM. */
+enum wsp_err log_output_open(struct log_output *o, const struct config_log *config, struct log *log,
+                             char error[CONFIG_ERROR_MAX]);
+void log_output_close(struct log_output *o);
+
+#endif
