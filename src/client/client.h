@@ -13,12 +13,23 @@ struct client {
     struct resolver *resolver;        /* owned */
     struct session **session;         /* owned; one for each config->client */
     size_t session_count;
+    bool draining;       /* nothing new is begun */
+    struct timer drain;  /* until all is ended all the same */
+    struct task drained; /* calls on_drained */
+    void (*on_drained)(struct client *c);
 };
 
 /* Opens the listeners and begins to connect. `error` gets one line on failure; then nothing is left
  * open. WSP_OK, WSP_ERR_SYSTEM or WSP_ERR_NOMEM. */
 enum wsp_err client_start(struct client *c, struct wsp_loop *loop, const struct wspc_config *config,
                           char error[CONFIG_ERROR_MAX]);
+
+/* Stops listening and reconnecting; on_drained is called when the listeners' connections have
+ * ended, or after the configured time. */
+void client_drain(struct client *c, void (*on_drained)(struct client *c));
+
+/* To be called when such a connection has ended. */
+void client_user_ended(struct client *c);
 
 /* Ends everything at once. */
 void client_stop(struct client *c);

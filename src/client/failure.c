@@ -15,6 +15,7 @@ static const struct {
     {"not allowed", FAILURE_NOT_ALLOWED},
     {"password is incorrect", FAILURE_NOT_ALLOWED},
     {"timeout", FAILURE_TIMEOUT},
+    {"timed out", FAILURE_TIMEOUT},
 };
 
 static const struct {
@@ -35,7 +36,7 @@ static const struct {
 
 enum failure failure_of_text(struct slice text)
 {
-    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+    for (size_t i = 0; text.len && i < sizeof(texts) / sizeof(*texts); i++)
         if (memmem(text.p, text.len, texts[i].part, strlen(texts[i].part)))
             return texts[i].failure;
     return FAILURE_GENERAL;

@@ -1,6 +1,10 @@
 /* One request and its response: the request is pulled into the origin's channel as the client sends
  * it, the response is passed on as it comes. */
 #include "client/http_in.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
 #include "client/http_rewrite.h"
 
 enum { OUT_MAX = 256 * 1024 }; /* of a response, kept for a slow client */
@@ -144,31 +148,40 @@ static enum wsp_err take_body(struct http_in *c, struct slice in, size_t *used)
     return err;
 }
 
+/* WSP_OK: the response is complete. WSP_ERR_MORE: it goes on. WSP_ERR_REFUSED: `c` is gone or has
+ * ended the exchange. `in` advances past what was taken. */
+static enum wsp_err take_response(struct http_in *c, struct slice *in)
+{
+    size_t used;
+    enum wsp_err err;
+
+    while (!c->in_body) {
+        if (in->len == 0)
+            return WSP_ERR_MORE;
+        used = 0;
+        err = take_head(c, *in, &used);
+        slice_advance(in, used);
+        if (err != WSP_OK)
+            return err;
+    }
+    used = 0;
+    err = take_body(c, *in, &used);
+    slice_advance(in, used);
+    return err;
+}
+
 static size_t on_deliver(struct chan *ch, uint8_t *data, size_t len)
 {
     struct http_in *c = in_of(ch);
     struct slice in = slice_of(data, len);
-    enum wsp_err err = WSP_OK;
+    enum wsp_err err;
 
     if (c->state != HTTP_IN_EXCHANGE) {
         chan_abort(ch); /* bytes that answer nothing: never to be taken for the next response */
         return len;
     }
     c->answered = true;
-    while (!c->in_body && err == WSP_OK && in.len) {
-        size_t used = 0;
-
-        err = take_head(c, in, &used);
-        slice_advance(&in, used);
-    }
-    if (err == WSP_OK && c->in_body) {
-        size_t used = 0;
-
-        err = take_body(c, in, &used);
-        slice_advance(&in, used);
-    } else if (err == WSP_OK) {
-        err = WSP_ERR_MORE;
-    }
+    err = take_response(c, &in);
     if (err == WSP_ERR_MORE)
         return len - in.len;
     if (err == WSP_OK) {
@@ -318,8 +331,25 @@ void http_exchange_begin(struct http_in *c, struct slice host, unsigned port)
     open_origin(c);
 }
 
+/* With its request complete, a client that ends its side has lost interest in the answer; unless
+ * more requests were sent ahead. */
+static bool client_left(struct http_in *c)
+{
+    char byte;
+    ssize_t n;
+
+    if (!c->stream.hangup || !request_done(c))
+        return false;
+    n = recv(c->stream.watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 void http_exchange_event(struct http_in *c)
 {
+    if (client_left(c)) {
+        http_in_end(c, false);
+        return;
+    }
     if (c->out.bytes < OUT_MAX / 2)
         chan_resume(&c->origin);
     if (c->stream.readable && !request_done(c))

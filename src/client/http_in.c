@@ -31,7 +31,7 @@ static void forget(struct http_in *c)
 {
     chan_abort(&c->origin);
     timer_clear(loop_of(c), &c->timer);
-    list_remove(&c->user.node);
+    session_leave(&c->user);
     queue_clear(&c->out, loop_pool(loop_of(c)));
     head_reader_fini(&c->reader);
     buf_fini(&c->request_head);
@@ -85,9 +85,11 @@ static void answer(struct http_in *c, const struct handshake_verdict *v)
 {
     char out[1024];
     size_t len;
+    bool ok = handshake_refusal_write(v, out, sizeof(out), &len) == WSP_OK;
 
-    if (handshake_refusal_write(v, out, sizeof(out), &len) != WSP_OK ||
-        queue_append(&c->out, loop_pool(loop_of(c)), slice_of(out, len)) != WSP_OK) {
+    if (ok && c->head_method)
+        len -= strlen(v->body);
+    if (!ok || queue_append(&c->out, loop_pool(loop_of(c)), slice_of(out, len)) != WSP_OK) {
         http_in_end(c, true);
         return;
     }
@@ -212,7 +214,6 @@ static void on_plain_request(struct http_in *c, const struct http1_head *head, s
         return;
     }
     c->retryable = is_retryable(c, head);
-    c->head_method = slice_eq_str(head->method, "HEAD");
     c->is_1_0 = head->minor == 0;
     c->keep_alive = head->minor == 1 && http1_keep_alive(head) &&
                     !http1_has_token(head, "Proxy-Connection", "close");
@@ -221,12 +222,14 @@ static void on_plain_request(struct http_in *c, const struct http1_head *head, s
         http_in_end(c, true);
         return;
     }
+    c->user.idle = false;
     buf_consume(&c->reader.in, head_len); /* moves no bytes: `host` still points into it */
     http_exchange_begin(c, host, port < 0 ? 80 : (unsigned)port);
 }
 
 static void on_head(struct http_in *c, const struct http1_head *head, size_t head_len)
 {
+    c->head_method = slice_eq_str(head->method, "HEAD");
     if (!authorized(c, head))
         ask_for_credentials(c);
     else if (slice_eq_str(head->method, "CONNECT"))
@@ -262,6 +265,11 @@ static void read_head(struct http_in *c)
 
 void http_in_next(struct http_in *c)
 {
+    if (session_of(c)->client->draining) {
+        http_in_finish(c);
+        return;
+    }
+    c->user.idle = true;
     c->state = HTTP_IN_HEAD;
     http_in_timer(c, c->reader.in.len ? session_of(c)->client->config->time.handshake_us
                                       : (uint64_t)KEEP_ALIVE_US);
@@ -304,8 +312,8 @@ void http_in_accept(struct proxy_listener *p, int fd)
     }
     c->listener = p;
     c->timer.fire = on_timer;
-    c->user.end = on_session_end;
-    list_push(&p->session->users, &c->user.node);
+    session_join(p->session, &c->user, on_session_end);
+    c->user.idle = true;
     chan_init(&c->origin, NULL);
     if (stream_init(&c->stream, loop, fd, on_event) != WSP_OK ||
         timer_set(loop, &c->timer,

@@ -40,13 +40,15 @@ enum wsp_err proxy_listeners_start(struct session *s, char error[CONFIG_ERROR_MA
         return WSP_ERR_NOMEM;
     for (size_t i = 0; i < count; i++) {
         struct proxy_listener *p = &s->proxy[i];
+        struct listener_options options = {.bind = s->config->dynamic[i].bind,
+                                           .port = s->config->dynamic[i].port,
+                                           .limit = (size_t)s->client->config->max_connections};
         enum wsp_err err;
 
         p->session = s;
         p->config = &s->config->dynamic[i];
         p->listener.on_accept = on_accept;
-        err = listener_start(&p->listener, s->client->loop, p->config->bind, p->config->port,
-                             (size_t)s->client->config->max_connections, error, CONFIG_ERROR_MAX);
+        err = listener_start(&p->listener, s->client->loop, &options, error);
         if (err != WSP_OK)
             return err;
         log_start(p);

@@ -50,7 +50,10 @@ static void retry(struct session *s, const char *why)
     stream_close(&s->stream);
     head_reader_fini(&s->reader);
     s->state = SESSION_WAITING;
-    set_timer(s, delay);
+    if (s->client->draining)
+        timer_clear(s->client->loop, &s->timer);
+    else
+        set_timer(s, delay);
 }
 
 static void on_link_end(struct carrier *c, const char *why)
@@ -226,6 +229,34 @@ struct session *session_new(struct client *c, size_t index, char error[CONFIG_ER
         return NULL;
     }
     return s;
+}
+
+void session_join(struct session *s, struct session_user *u, void (*end)(struct session_user *u))
+{
+    u->session = s;
+    u->end = end;
+    list_push(&s->users, &u->node);
+}
+
+void session_leave(struct session_user *u)
+{
+    list_remove(&u->node);
+    client_user_ended(u->session->client);
+}
+
+void session_drain(struct session *s)
+{
+    struct list *node, *tmp;
+
+    proxy_listeners_stop(s);
+    if (s->state == SESSION_WAITING)
+        timer_clear(s->client->loop, &s->timer);
+    list_each (node, tmp, &s->users) {
+        struct session_user *u = container_of(node, struct session_user, node);
+
+        if (u->idle)
+            u->end(u);
+    }
 }
 
 void session_free(struct session *s)

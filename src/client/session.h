@@ -43,8 +43,16 @@ struct session {
 /* A connection of a listener, so that the session can end it when it is freed. */
 struct session_user {
     struct list node;
-    void (*end)(struct session_user *u); /* must take it off the list */
+    struct session *session;
+    void (*end)(struct session_user *u); /* must call session_leave */
+    bool idle; /* between two requests: ended when the daemon wants to end */
 };
+
+void session_join(struct session *s, struct session_user *u, void (*end)(struct session_user *u));
+void session_leave(struct session_user *u);
+
+/* Stops listening and ends idle users; a link that is down is not sought again. */
+void session_drain(struct session *s);
 
 /* NULL on failure: `error` has a line, *err the reason. */
 struct session *session_new(struct client *c, size_t index, char error[CONFIG_ERROR_MAX],

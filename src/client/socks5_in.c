@@ -23,7 +23,7 @@ struct socks5_in {
 static void forget(struct socks5_in *c)
 {
     timer_clear(c->stream.loop, &c->timer);
-    list_remove(&c->user.node);
+    session_leave(&c->user);
     free(c);
 }
 
@@ -201,8 +201,8 @@ void socks5_in_accept(struct proxy_listener *p, int fd)
     }
     c->listener = p;
     c->timer.fire = on_timer;
-    c->user.end = on_session_end;
-    list_push(&p->session->users, &c->user.node);
+    session_join(p->session, &c->user, on_session_end);
+    c->user.idle = true;
     if (stream_init(&c->stream, loop, fd, on_event) != WSP_OK ||
         timer_set(loop, &c->timer,
                   loop_now(loop) + p->session->client->config->time.handshake_us) != WSP_OK)

@@ -18,7 +18,7 @@ static void tunnel_free(struct tunnel *t)
     timer_clear(loop, &t->timer);
     relay_fini(&t->relay);
     buf_fini(&t->early);
-    list_remove(&t->user.node);
+    session_leave(&t->user);
     listener_release(&t->listener->listener);
     free(t);
 }
@@ -123,8 +123,7 @@ void tunnel_open(const struct tunnel_start *start)
     t->listener = start->listener;
     t->answer = start->answer;
     t->timer.fire = on_timer;
-    t->user.end = on_session_end;
-    list_push(&s->users, &t->user.node);
+    session_join(s, &t->user, on_session_end);
     relay_init(&t->relay, loop, &tunnel_ops, on_done);
     if (stream_move(&t->relay.stream, start->stream, on_early_event) != WSP_OK ||
         buf_append(&t->early, start->early.p, start->early.len) != WSP_OK ||

@@ -149,5 +149,7 @@ void chan_answered(struct chan *ch, const struct msg_response *r)
     }
     chan_set_state(ch, CHAN_OPEN);
     ch->mark = ch->link->out_total;
+    if (ch->ready)
+        chan_ready(ch);
     ch->ops->opened(ch, r->bound);
 }

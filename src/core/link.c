@@ -63,9 +63,9 @@ void link_fail(struct link *l, unsigned code, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(l->error, sizeof(l->error), fmt, ap);
     va_end(ap);
-    l->failed = true;
     if (code)
         link_close(l, code, l->error);
+    l->failed = true;
     l->opt.ops->wake(l);
 }
 
@@ -220,7 +220,8 @@ enum wsp_err link_open(struct link *l, struct chan *ch, const struct msg_request
 
 enum wsp_err link_adopt(struct link *l, struct chan *ch, struct slice id)
 {
-    memcpy(ch->id, id.p, id.len);
+    if (id.len)
+        memcpy(ch->id, id.p, id.len);
     ch->node.key = slice_of(ch->id, id.len);
     return enter(l, ch, CHAN_ASKED);
 }

@@ -295,7 +295,7 @@ static void step_collect(struct link *l, struct slice in, size_t *used, uint64_t
         link_fail(l, WS_CLOSE_INTERNAL, "out of memory");
         return;
     }
-    if (l->frame.masked)
+    if (n && l->frame.masked)
         ws_mask(buf_tail(&l->message) - n, n, l->frame.mask, l->frame_pos);
     *used = n;
     l->frame_pos += n;

@@ -16,8 +16,15 @@ static void on_signal(struct watch *w, unsigned events)
     (void)events;
     if (read(w->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return;
-    log_info(loop_log(d->loop), "%s: %s, ending", d->program, strsignal((int)info.ssi_signo));
-    loop_lws_stop(d->lws);
+    if (d->ending) {
+        log_info(loop_log(d->loop), "%s: second signal, ending at once", d->program);
+        daemon_end(d);
+        return;
+    }
+    log_info(loop_log(d->loop), "%s: %s, ending once open connections have finished", d->program,
+             strsignal((int)info.ssi_signo));
+    d->ending = true;
+    d->on_end(d->ctx);
 }
 
 /* Blocked and read from a descriptor, so that they arrive between events, never within one. */
@@ -79,6 +86,11 @@ enum wsp_err daemon_open(struct daemon *d, const char *program, const struct con
 void daemon_run(struct daemon *d)
 {
     loop_lws_run(d->lws);
+}
+
+void daemon_end(struct daemon *d)
+{
+    loop_lws_stop(d->lws);
 }
 
 void daemon_close(struct daemon *d)

@@ -12,16 +12,21 @@ struct daemon {
     struct loop_lws *lws;  /* owned */
     struct log_output log;
     struct watch signals;
+    bool ending;               /* a signal has come */
+    void (*on_end)(void *ctx); /* asked to end: finish what is open, then call daemon_end */
+    void *ctx;                 /* borrowed */
 };
 
-/* Opens all of it; SIGTERM and SIGINT end daemon_run, SIGPIPE is ignored, the limit of open
- * descriptors is raised as far as allowed. WSP_OK, or an error with a line in `error`: call
+/* Opens all of it. The first SIGTERM or SIGINT calls on_end (set it before daemon_run), the second
+ * ends daemon_run at once; SIGPIPE is ignored; the limit of open descriptors is raised as far as
+ * allowed. WSP_OK, or an error with a line in `error`: call
  * daemon_close either way. */
 enum wsp_err daemon_open(struct daemon *d, const char *program, const struct config_log *log,
                          char error[CONFIG_ERROR_MAX]);
 
-/* Runs until a signal asks to end. */
+/* Runs until daemon_end. */
 void daemon_run(struct daemon *d);
+void daemon_end(struct daemon *d);
 void daemon_close(struct daemon *d);
 
 #endif

@@ -5,14 +5,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LINGER_US = 5000000, DROP_MAX = 1024 * 1024 };
+enum { LINGER_US = 5000000, DROP_STEP = 16 * 1024 };
 
 struct lingerer {
     struct loop_owned owned;
     struct wsp_loop *loop;
     struct watch watch;
     struct timer timer;
-    size_t dropped;
 };
 
 static void lingerer_free(struct lingerer *g)
@@ -36,19 +35,19 @@ static void on_timer(struct timer *t)
     lingerer_free(container_of(t, struct lingerer, timer));
 }
 
+/* One read per event, so that a peer who floods us takes turns with the others; only the clock ends
+ * it, since closing on unread input would take what was sent last with it. */
 static void on_event(struct watch *w, unsigned events)
 {
     struct lingerer *g = container_of(w, struct lingerer, watch);
-    char scratch[4096];
+    char scratch[DROP_STEP];
     ssize_t n;
 
     (void)events;
-    do {
+    do
         n = recv(w->fd, scratch, sizeof(scratch), 0);
-        if (n > 0)
-            g->dropped += (size_t)n;
-    } while ((n > 0 && g->dropped < DROP_MAX) || (n < 0 && errno == EINTR));
-    if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+    while (n < 0 && errno == EINTR);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK))
         lingerer_free(g);
 }
 
@@ -65,7 +64,7 @@ void linger_start(struct wsp_loop *loop, int fd)
     g->watch = (struct watch){.fd = -1, .on_event = on_event};
     g->timer.fire = on_timer;
     g->owned.end = on_loop_end;
-    if (watch_start(loop, &g->watch, fd, POLLER_READ) != WSP_OK) {
+    if (watch_start(loop, &g->watch, fd, POLLER_READ | POLLER_LEVEL) != WSP_OK) {
         close(fd);
         free(g);
         return;

@@ -83,7 +83,7 @@ static int open_socket(const struct addrinfo *ai)
 }
 
 /* Names are resolved here with the system's resolver: at start, when waiting is allowed. */
-static int open_first(const char *bind, unsigned port, char *error, size_t error_cap)
+static int open_first(const char *bind, unsigned port, char error[LISTENER_ERROR_MAX])
 {
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list;
@@ -94,26 +94,27 @@ static int open_first(const char *bind, unsigned port, char *error, size_t error
     hints.ai_family = bind ? AF_UNSPEC : AF_INET6;
     err = getaddrinfo(bind, service, &hints, &list);
     if (err) {
-        snprintf(error, error_cap, "listen on %s:%u: %s", bind ? bind : "", port,
+        snprintf(error, LISTENER_ERROR_MAX, "listen on %s:%u: %s", bind ? bind : "", port,
                  gai_strerror(err));
         return -1;
     }
     fd = open_socket(list);
     freeaddrinfo(list);
     if (fd < 0 && !bind && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
-        return open_first("0.0.0.0", port, error, error_cap); /* no IPv6 here */
+        return open_first("0.0.0.0", port, error); /* no IPv6 here */
     if (fd < 0)
-        snprintf(error, error_cap, "listen on %s:%u: %s", bind ? bind : "", port, strerror(errno));
+        snprintf(error, LISTENER_ERROR_MAX, "listen on %s:%u: %s", bind ? bind : "", port,
+                 strerror(errno));
     return fd;
 }
 
-enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop, const char *bind,
-                            unsigned port, size_t limit, char *error, size_t error_cap)
+enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop,
+                            const struct listener_options *options, char error[LISTENER_ERROR_MAX])
 {
-    int fd = open_first(bind, port, error, error_cap);
+    int fd = open_first(options->bind, options->port, error);
 
     l->loop = loop;
-    l->limit = limit;
+    l->limit = options->limit;
     l->accepted = 0;
     l->retry.fire = on_retry;
     l->noise = (struct log_limit){.window_us = 10000000, .burst = 1};
@@ -123,7 +124,8 @@ enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop, const cha
     l->local.len = sizeof(l->local.storage);
     getsockname(fd, &l->local.sa, &l->local.len);
     if (watch_start(loop, &l->watch, fd, POLLER_READ | POLLER_LEVEL) != WSP_OK) {
-        snprintf(error, error_cap, "listen on port %u: %s", port, strerror(errno));
+        snprintf(error, LISTENER_ERROR_MAX, "listen on port %u: %s", options->port,
+                 strerror(errno));
         close(fd);
         return WSP_ERR_SYSTEM;
     }

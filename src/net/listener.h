@@ -18,12 +18,18 @@ struct listener {
     void (*on_accept)(struct listener *l, int fd, const struct address *peer);
 };
 
-/*
- * Listens on `bind` (address or name; NULL: all addresses, IPv6 and IPv4) and `port` (0: any).
- * `error` gets "listen on ADDRESS: reason" on failure. WSP_OK or WSP_ERR_SYSTEM.
- */
-enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop, const char *bind,
-                            unsigned port, size_t limit, char *error, size_t error_cap);
+#define LISTENER_ERROR_MAX 256
+
+struct listener_options {
+    const char *bind; /* address or name; NULL: all addresses, IPv6 and IPv4 */
+    unsigned port;    /* 0: any that is free */
+    size_t limit;     /* connections at once */
+};
+
+/* Listens; on_accept is set before. `error` gets "listen on ADDRESS: reason" on failure.
+ * WSP_OK or WSP_ERR_SYSTEM. */
+enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop,
+                            const struct listener_options *options, char error[LISTENER_ERROR_MAX]);
 
 /* A connection it accepted has ended. */
 void listener_release(struct listener *l);

@@ -11,8 +11,9 @@
 #include "core/channel.h"
 #include "net/stream.h"
 
-#define RELAY_QUEUE_MAX (256 * 1024) /* bytes kept for a slow reader before the link has to wait \
-                                      */
+#define RELAY_QUEUE_MAX                                                      \
+    (256 * 1024) /* bytes kept for a slow reader before the link has to wait \
+                  */
 
 struct relay {
     struct chan chan;

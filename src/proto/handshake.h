@@ -41,11 +41,11 @@ enum wsp_err handshake_response_check(const struct http1_head *head, const char 
 
 /* The server's judgement of a request on the link's path. */
 struct handshake_verdict {
-    unsigned status;       /* 101, or the refusal */
-    char body[128];        /* text of the refusal */
-    const char *extra;     /* further header lines, each with CRLF; "" when none */
-    struct slice key;      /* borrowed from the head, when 101 */
-    bool offered_wsp_1;    /* the client would speak wsp.1 */
+    unsigned status;    /* 101, or the refusal */
+    char body[128];     /* text of the refusal */
+    const char *extra;  /* further header lines, each with CRLF; "" when none */
+    struct slice key;   /* borrowed from the head, when 101 */
+    bool offered_wsp_1; /* the client would speak wsp.1 */
 };
 
 /*

@@ -20,11 +20,11 @@ struct http1_header {
 
 /* A request or response head. Slices are borrowed from the input. */
 struct http1_head {
-    struct slice method;  /* requests */
-    struct slice target;  /* requests: raw */
-    unsigned status;      /* responses: 100..999 */
-    struct slice reason;  /* responses: may be empty */
-    unsigned minor;       /* HTTP/1.minor: 0 or 1 */
+    struct slice method; /* requests */
+    struct slice target; /* requests: raw */
+    unsigned status;     /* responses: 100..999 */
+    struct slice reason; /* responses: may be empty */
+    unsigned minor;      /* HTTP/1.minor: 0 or 1 */
     size_t count;
     struct http1_header header[HTTP1_HEADERS_MAX];
 };

@@ -22,8 +22,8 @@ enum msg_type {
     MSG_DYNAMIC = 2,
 };
 
-#define MSG_ID_MAX 128           /* bytes of the longest id we accept */
-#define MSG_DATA_MAX (32 * 1024) /* bytes of data we put into one TRANSFER */
+#define MSG_ID_MAX 128                                /* bytes of the longest id we accept */
+#define MSG_DATA_MAX (32 * 1024)                      /* bytes of data we put into one TRANSFER */
 #define MSG_HEAD_MAX (2 + 1 + MSG_ID_MAX + 2 + 1 + 5) /* bytes in front of the data */
 
 /* WspMessage. Slices are borrowed from the input. */

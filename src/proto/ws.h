@@ -31,10 +31,10 @@ enum ws_close {
     WS_CLOSE_INTERNAL = 1011,
 };
 
-#define WS_HEADER_MAX 14  /* bytes of the longest frame header */
+#define WS_HEADER_MAX 14   /* bytes of the longest frame header */
 #define WS_CONTROL_MAX 125 /* bytes of the longest control payload */
-#define WS_ACCEPT_LEN 28  /* bytes of a Sec-WebSocket-Accept value */
-#define WS_KEY_LEN 24     /* bytes of a Sec-WebSocket-Key value */
+#define WS_ACCEPT_LEN 28   /* bytes of a Sec-WebSocket-Accept value */
+#define WS_KEY_LEN 24      /* bytes of a Sec-WebSocket-Key value */
 
 struct ws_frame {
     bool fin;

@@ -8,10 +8,13 @@
 
 void exit_free(struct exit_conn *e)
 {
+    struct server *s = e->server;
+
     dial_cancel(&e->dial);
     relay_fini(&e->relay);
     list_remove(&e->node);
     free(e);
+    server_exit_ended(s);
 }
 
 static void on_done(struct relay *r)

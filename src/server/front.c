@@ -30,7 +30,7 @@ static void answer(struct front *f, const struct handshake_verdict *v)
     struct iovec iov = {out, 0};
 
     if (handshake_refusal_write(v, out, sizeof(out), &len) == WSP_OK) {
-        iov.iov_len = len;
+        iov.iov_len = f->no_body ? len - strlen(v->body) : len;
         stream_send(&f->stream, &iov, 1); /* a fresh connection has room for it */
     }
     stream_linger(&f->stream);
@@ -99,11 +99,15 @@ static void on_link_path(struct front *f, const struct http1_head *head, struct 
 static void route(struct front *f, const struct http1_head *head, struct slice behind)
 {
     struct slice path = head->target;
+    struct http1_body body;
     const uint8_t *query = memchr(path.p, '?', path.len);
 
+    f->no_body = slice_eq_str(head->method, "HEAD");
     if (query)
         path.len = (size_t)(query - path.p);
-    if (slice_eq_str(path, f->server->config->path))
+    if (http1_request_body(head, &body) != WSP_OK)
+        refuse(f, 400, "bad message framing");
+    else if (slice_eq_str(path, f->server->config->path))
         on_link_path(f, head, behind);
     else
         refuse(f, 404, "not found");

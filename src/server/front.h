@@ -12,6 +12,7 @@ struct front {
     struct timer timer; /* for the whole head */
     struct head_reader reader;
     struct address peer;
+    bool no_body; /* the request is HEAD: an answer has none */
 };
 
 static inline struct front *front_of(struct list *node)

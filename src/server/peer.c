@@ -41,6 +41,10 @@ static void on_connect(struct link *l, struct slice id, const struct msg_request
     struct peer *p = peer_of_link(l);
     char text[64];
 
+    if (p->server->draining) {
+        refuse(l, id, "the server is shutting down");
+        return;
+    }
     switch (request->type) {
     case MSG_DYNAMIC:
         exit_open(p->server, l, id, request->url);

@@ -11,36 +11,54 @@ static void on_accept(struct listener *l, int fd, const struct address *peer)
     front_accept(container_of(l, struct server, listener), fd, peer);
 }
 
+static void on_drained(struct task *t)
+{
+    struct server *s = container_of(t, struct server, drained);
+
+    s->on_drained(s);
+}
+
+static void on_drain_time(struct timer *t)
+{
+    struct server *s = container_of(t, struct server, drain);
+
+    log_info(loop_log(s->loop), "wsps: ending what is still open");
+    task_post(s->loop, &s->drained);
+}
+
 static void log_start(const struct server *s)
 {
     struct log *log = loop_log(s->loop);
     char text[ADDRESS_TEXT_MAX];
 
     address_text(&s->listener.local, text);
-    log_info(log, "wsps: listening on %s, links on path %s", text, s->config->path);
     if (!s->config->auth)
         log_warn(log,
                  "wsps: NO AUTH IS SET: this is an open proxy for everybody who reaches %s; "
                  "set \"auth\" in the configuration",
                  text);
+    log_info(log, "wsps: listening on %s, links on path %s", text, s->config->path);
 }
 
 enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct wsps_config *config,
                           char error[CONFIG_ERROR_MAX])
 {
+    struct listener_options options = {
+        .bind = config->bind, .port = config->port, .limit = (size_t)config->max_connections};
     enum wsp_err err;
 
     *s = (struct server){.loop = loop, .config = config};
     list_init(&s->fronts);
     list_init(&s->peers);
     list_init(&s->exits);
+    task_init(&s->drained, on_drained);
+    s->drain.fire = on_drain_time;
     s->noise = (struct log_limit){.window_us = 10000000, .burst = 20};
     err = egress_init(&s->egress, config->egress_allow, config->egress_deny, error);
     if (err != WSP_OK)
         return err;
     s->listener.on_accept = on_accept;
-    err = listener_start(&s->listener, loop, config->bind, config->port,
-                         (size_t)config->max_connections, error, CONFIG_ERROR_MAX);
+    err = listener_start(&s->listener, loop, &options, error);
     if (err == WSP_OK) {
         s->resolver = resolver_new(loop);
         if (s->resolver) {
@@ -54,15 +72,38 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct 
     return err;
 }
 
-void server_stop(struct server *s)
+static void stop_accepting(struct server *s)
 {
     listener_stop(&s->listener);
     while (!list_empty(&s->fronts))
         front_free(front_of(s->fronts.next));
+}
+
+void server_exit_ended(struct server *s)
+{
+    if (s->draining && list_empty(&s->exits))
+        task_post(s->loop, &s->drained);
+}
+
+void server_drain(struct server *s, void (*on_drained_cb)(struct server *s))
+{
+    s->draining = true;
+    s->on_drained = on_drained_cb;
+    stop_accepting(s);
+    if (timer_set(s->loop, &s->drain, loop_now(s->loop) + s->config->time.drain_us) != WSP_OK)
+        task_post(s->loop, &s->drained);
+    server_exit_ended(s);
+}
+
+void server_stop(struct server *s)
+{
+    stop_accepting(s);
     while (!list_empty(&s->peers))
         peer_free(peer_of(s->peers.next));
     while (!list_empty(&s->exits))
         exit_free(exit_of(s->exits.next));
+    timer_clear(s->loop, &s->drain);
+    task_cancel(&s->drained);
     resolver_free(s->resolver);
     s->resolver = NULL;
     egress_fini(&s->egress);

@@ -17,7 +17,11 @@ struct server {
     struct list peers;  /* links */
     struct list exits;  /* connections to targets */
     size_t peer_count;
-    unsigned last_peer;     /* number of the newest link, for its name */
+    unsigned last_peer;  /* number of the newest link, for its name */
+    bool draining;       /* nothing new is begun */
+    struct timer drain;  /* until all is ended all the same */
+    struct task drained; /* calls on_drained */
+    void (*on_drained)(struct server *s);
     struct log_limit noise; /* for log lines about strangers' faults */
 };
 
@@ -25,6 +29,13 @@ struct server {
  * WSP_OK, WSP_ERR_CONFIG, WSP_ERR_SYSTEM or WSP_ERR_NOMEM. */
 enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct wsps_config *config,
                           char error[CONFIG_ERROR_MAX]);
+
+/* Stops listening and opening; on_drained is called when what was open has ended, or after the
+ * configured time. */
+void server_drain(struct server *s, void (*on_drained)(struct server *s));
+
+/* To be called when an exit has ended. */
+void server_exit_ended(struct server *s);
 
 /* Ends everything at once. */
 void server_stop(struct server *s);

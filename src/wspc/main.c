@@ -7,21 +7,39 @@
 #include "daemon/daemon.h"
 #include "wsp/version.h"
 
+struct program {
+    struct daemon daemon;
+    struct client client;
+};
+
+static void on_drained(struct client *client)
+{
+    daemon_end(&container_of(client, struct program, client)->daemon);
+}
+
+static void on_end(void *ctx)
+{
+    struct program *p = ctx;
+
+    client_drain(&p->client, on_drained);
+}
+
 static int run(const struct wspc_config *config, char error[CONFIG_ERROR_MAX])
 {
-    struct daemon d;
-    struct client client;
+    struct program p;
     int status = EXIT_START;
 
-    if (daemon_open(&d, "wspc", &config->log, error) == WSP_OK) {
-        log_info(loop_log(d.loop), "wspc %s: starting", WSP_VERSION);
-        if (client_start(&client, d.loop, config, error) == WSP_OK) {
-            daemon_run(&d);
-            client_stop(&client);
+    if (daemon_open(&p.daemon, "wspc", &config->log, error) == WSP_OK) {
+        log_info(loop_log(p.daemon.loop), "wspc %s: starting", WSP_VERSION);
+        if (client_start(&p.client, p.daemon.loop, config, error) == WSP_OK) {
+            p.daemon.on_end = on_end;
+            p.daemon.ctx = &p;
+            daemon_run(&p.daemon);
+            client_stop(&p.client);
             status = EXIT_OK;
         }
     }
-    daemon_close(&d);
+    daemon_close(&p.daemon);
     return status;
 }
 

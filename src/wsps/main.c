@@ -7,21 +7,39 @@
 #include "server/server.h"
 #include "wsp/version.h"
 
+struct program {
+    struct daemon daemon;
+    struct server server;
+};
+
+static void on_drained(struct server *server)
+{
+    daemon_end(&container_of(server, struct program, server)->daemon);
+}
+
+static void on_end(void *ctx)
+{
+    struct program *p = ctx;
+
+    server_drain(&p->server, on_drained);
+}
+
 static int run(const struct wsps_config *config, char error[CONFIG_ERROR_MAX])
 {
-    struct daemon d;
-    struct server server;
+    struct program p;
     int status = EXIT_START;
 
-    if (daemon_open(&d, "wsps", &config->log, error) == WSP_OK) {
-        log_info(loop_log(d.loop), "wsps %s: starting", WSP_VERSION);
-        if (server_start(&server, d.loop, config, error) == WSP_OK) {
-            daemon_run(&d);
-            server_stop(&server);
+    if (daemon_open(&p.daemon, "wsps", &config->log, error) == WSP_OK) {
+        log_info(loop_log(p.daemon.loop), "wsps %s: starting", WSP_VERSION);
+        if (server_start(&p.server, p.daemon.loop, config, error) == WSP_OK) {
+            p.daemon.on_end = on_end;
+            p.daemon.ctx = &p;
+            daemon_run(&p.daemon);
+            server_stop(&p.server);
             status = EXIT_OK;
         }
     }
-    daemon_close(&d);
+    daemon_close(&p.daemon);
     return status;
 }
 
