@@ -1,0 +1,20 @@
+"""What the environment says about this run."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+BIN_DIR = Path(os.environ.get("WSP_BIN_DIR", ROOT / "build")).resolve()
+
+# A sanitizer build is several times slower: less volume, more patience.
+SANITIZED = os.environ.get("WSP_SANITIZED") == "1"
+
+
+def volume(release, sanitized):
+    """The amount to move: bytes, connections or rounds."""
+    return sanitized if SANITIZED else release
+
+
+def patience(seconds):
+    """An upper limit of time, stretched for slow builds. Never a pause."""
+    return seconds * (4 if SANITIZED else 1)

@@ -1,0 +1,11 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+if "harness" not in sys.modules:
+    pytest.register_assert_rewrite("harness")
+
+from harness.fixtures import *  # noqa: E402, F401, F403
+from harness.fixtures import pytest_configure, pytest_runtest_makereport  # noqa: E402, F401
