@@ -64,8 +64,9 @@ check "proto includes only base" foreign_includes proto base
 check "core includes only base and proto" foreign_includes core base proto
 check "config includes only base and proto" foreign_includes config base proto
 check "net includes only base, proto and core" foreign_includes net base proto core
-check "server includes nothing of client" foreign_includes server base proto core net config
-check "client includes nothing of server" foreign_includes client base proto core net config
+check "http includes only base, proto, core and net" foreign_includes http base proto core net
+check "server includes nothing of client" foreign_includes server base proto core net http config
+check "client includes nothing of server" foreign_includes client base proto core net http config
 check "daemon includes nothing of server and client" \
     foreign_includes daemon base proto core net config
 check "include/wsp has no third-party header" public_third_party

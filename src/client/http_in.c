@@ -5,118 +5,75 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "client/http_rewrite.h"
 #include "client/tunnel.h"
+#include "http/conn.h"
+#include "http/rewrite.h"
 #include "proto/handshake.h"
 
-enum { KEEP_ALIVE_US = 60000000, FLUSH_US = 60000000 };
+enum { ORIGIN_IDLE_US = 30000000 }; /* a channel to an origin is kept so long without a request */
 
-static struct session *session_of(struct http_in *c)
+struct http_in {
+    struct http_conn conn;
+    struct session_user user;
+    struct proxy_listener *listener;
+    struct list spare; /* the channel to `host`, while no request is under way */
+    char host[SOCKS5_HOST_MAX];
+    unsigned port;
+};
+
+static struct http_in *in_of(struct http_conn *c)
 {
-    return c->listener->session;
+    return container_of(c, struct http_in, conn);
 }
 
-static struct wsp_loop *loop_of(struct http_in *c)
+static struct session *session_of(const struct http_in *in)
 {
-    return session_of(c)->client->loop;
+    return in->listener->session;
 }
 
-void http_in_timer(struct http_in *c, uint64_t delay_us)
+static void drop_spare(struct http_in *in)
 {
-    timer_set(loop_of(c), &c->timer, loop_now(loop_of(c)) + delay_us); /* set before: cannot fail */
+    struct list *node;
+
+    while ((node = list_shift(&in->spare)))
+        upstream_free(container_of(node, struct upstream, node));
 }
 
-/* Without the stream and the place in the listener. */
-static void forget(struct http_in *c)
+/* Without the place in the listener. */
+static void forget(struct http_in *in)
 {
-    chan_abort(&c->origin);
-    timer_clear(loop_of(c), &c->timer);
-    session_leave(&c->user);
-    queue_clear(&c->out, loop_pool(loop_of(c)));
-    head_reader_fini(&c->reader);
-    buf_fini(&c->request_head);
-    buf_fini(&c->response_head);
-    free(c);
+    http_conn_fini(&in->conn);
+    drop_spare(in);
+    session_leave(&in->user);
+    free(in);
 }
 
-void http_in_end(struct http_in *c, bool reset)
+static void on_end(struct http_conn *c)
 {
-    if (reset)
-        stream_reset(&c->stream);
-    else
-        stream_linger(&c->stream);
-    listener_release(&c->listener->listener);
-    forget(c);
+    struct http_in *in = in_of(c);
+
+    listener_release(&in->listener->listener);
+    forget(in);
 }
 
 static void on_session_end(struct session_user *u)
 {
-    http_in_end(container_of(u, struct http_in, user), true);
+    on_end(&container_of(u, struct http_in, user)->conn);
 }
 
-bool http_in_flush(struct http_in *c)
+static void on_session_drain(struct session_user *u)
 {
-    while (c->out.bytes && c->stream.writable) {
-        struct iovec iov[4];
-        ssize_t n = stream_send(&c->stream, iov, queue_iov(&c->out, iov, 4));
+    struct http_in *in = container_of(u, struct http_in, user);
 
-        if (n == STREAM_ERROR) {
-            http_in_end(c, true);
-            return false;
-        }
-        if (n > 0)
-            queue_consume(&c->out, loop_pool(loop_of(c)), (size_t)n);
-    }
-    if (c->state == HTTP_IN_FLUSHING && c->out.bytes == 0) {
-        http_in_end(c, false);
-        return false;
-    }
-    return true;
-}
-
-void http_in_finish(struct http_in *c)
-{
-    c->state = HTTP_IN_FLUSHING;
-    http_in_timer(c, FLUSH_US);
-    http_in_flush(c);
-}
-
-static void answer(struct http_in *c, const struct handshake_verdict *v)
-{
-    char out[1024];
-    size_t len;
-    bool ok = handshake_refusal_write(v, out, sizeof(out), &len) == WSP_OK;
-
-    if (ok && c->head_method)
-        len -= strlen(v->body);
-    if (!ok || queue_append(&c->out, loop_pool(loop_of(c)), slice_of(out, len)) != WSP_OK) {
-        http_in_end(c, true);
-        return;
-    }
-    http_in_finish(c);
-}
-
-void http_in_refuse(struct http_in *c, unsigned status, const char *text)
-{
-    struct handshake_verdict v = {.status = status, .extra = ""};
-
-    snprintf(v.body, sizeof(v.body), "%s\n", text);
-    answer(c, &v);
-}
-
-static void ask_for_credentials(struct http_in *c)
-{
-    struct handshake_verdict v = {.status = 407,
-                                  .extra = "Proxy-Authenticate: Basic realm=\"wsp\"\r\n",
-                                  .body = "proxy credentials required\n"};
-
-    answer(c, &v);
+    in->conn.last = true;
+    if (http_conn_is_idle(&in->conn))
+        on_end(&in->conn);
 }
 
 /* Basic credentials (RFC 7617 section 2), compared in constant time. */
-static bool authorized(const struct http_in *c, const struct http1_head *head)
+static bool authorized(const struct http_in *in, const struct http1_head *head)
 {
-    const struct wspc_client *config = c->listener->session->config;
+    const struct wspc_client *config = session_of(in)->config;
     const struct http1_header *h = http1_find(head, "Proxy-Authorization");
     char plain[1024], expected[2048];
     struct slice given;
@@ -151,172 +108,147 @@ static size_t word_connect_answer(enum failure f, struct slice bound,
     return len;
 }
 
-static void on_connect_request(struct http_in *c, const struct http1_head *head, size_t head_len)
+static void on_connect_request(struct http_in *in, const struct http1_head *head,
+                               struct slice behind)
 {
     struct slice host;
     int port;
-    struct tunnel_start start = {.listener = c->listener,
-                                 .stream = &c->stream,
-                                 .early = buf_slice(&c->reader.in),
+    struct tunnel_start start = {.listener = in->listener,
+                                 .stream = &in->conn.stream,
+                                 .early = behind,
                                  .scheme = "http",
                                  .answer = word_connect_answer};
 
     if (http1_authority_parse(head->target, &host, &port) != WSP_OK || port <= 0) {
-        http_in_refuse(c, 400, "CONNECT needs host:port");
+        http_conn_refuse(&in->conn, 400, "", "CONNECT needs host:port");
         return;
     }
     start.host = host;
     start.port = (unsigned)port;
-    slice_advance(&start.early, head_len);
     tunnel_open(&start);
-    forget(c);
+    forget(in);
 }
 
+struct target {
+    struct slice authority, host, path;
+    int port;
+};
+
 /* Splits the target and checks what a proxy has to check; NULL when it is fine. */
-static const char *split(const struct http1_head *head, struct slice *authority, struct slice *host,
-                         int *port, struct slice *path)
+static const char *split(const struct http1_head *head, struct target *t)
 {
     struct slice scheme;
 
-    if (http1_absolute_split(head->target, &scheme, authority, path) != WSP_OK)
+    if (http1_absolute_split(head->target, &scheme, &t->authority, &t->path) != WSP_OK)
         return "this is a proxy: the request target must be a whole URL";
     if (!slice_eq_nocase(scheme, slice_str("http")))
         return "only http:// targets; use CONNECT for others";
-    if (http1_authority_parse(*authority, host, port) != WSP_OK || *port == 0 ||
-        host->len >= SOCKS5_HOST_MAX)
+    if (http1_authority_parse(t->authority, &t->host, &t->port) != WSP_OK || t->port == 0 ||
+        t->host.len >= SOCKS5_HOST_MAX)
         return "bad authority in the request target";
     if (http1_count(head, "Host") > 1)
         return "more than one Host field";
     return NULL;
 }
 
-/* Idempotent and without a body (RFC 9110 section 9.2.2). */
-static bool is_retryable(const struct http_in *c, const struct http1_head *head)
+/* A spare channel is of use for the same origin only. */
+static void set_origin(struct http_in *in, const struct target *t)
 {
-    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "TRACE"};
+    unsigned port = t->port < 0 ? 80 : (unsigned)t->port;
 
-    for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
-        if (slice_eq_str(head->method, methods[i]))
-            return c->request.framing == HTTP1_NO_BODY || c->request.done;
-    return false;
+    if (port == in->port && slice_eq_nocase(t->host, slice_str(in->host)))
+        return;
+    drop_spare(in);
+    memcpy(in->host, t->host.p, t->host.len);
+    in->host[t->host.len] = '\0';
+    in->port = port;
 }
 
-static void on_plain_request(struct http_in *c, const struct http1_head *head, size_t head_len)
+static void on_plain_request(struct http_in *in, const struct http1_head *head)
 {
-    struct slice authority, host, path;
-    int port;
-    const char *wrong = split(head, &authority, &host, &port, &path);
+    struct target t;
+    const char *wrong = split(head, &t);
+    struct http_rewrite r;
 
-    if (!wrong && http1_request_body(head, &c->request) != WSP_OK)
-        wrong = "bad message framing";
     if (wrong) {
-        http_in_refuse(c, 400, wrong);
+        http_conn_refuse(&in->conn, 400, "", wrong);
         return;
     }
-    c->retryable = is_retryable(c, head);
-    c->is_1_0 = head->minor == 0;
-    c->keep_alive = head->minor == 1 && http1_keep_alive(head) &&
-                    !http1_has_token(head, "Proxy-Connection", "close");
-    c->request_head.off = c->request_head.len = 0;
-    if (http_rewrite_request(head, authority, path, &c->request_head) != WSP_OK) {
-        http_in_end(c, true);
+    r = http_rewrite_for_origin(head, t.authority, t.path);
+    if (http_rewrite_request(head, &r, &in->conn.request_head) != WSP_OK) {
+        http_conn_refuse(&in->conn, 503, "", "out of memory");
         return;
     }
-    c->user.idle = false;
-    buf_consume(&c->reader.in, head_len); /* moves no bytes: `host` still points into it */
-    http_exchange_begin(c, host, port < 0 ? 80 : (unsigned)port);
+    set_origin(in, &t);
+    http_conn_exchange(&in->conn);
 }
 
-static void on_head(struct http_in *c, const struct http1_head *head, size_t head_len)
+static void on_request(struct http_conn *c, const struct http1_head *head, struct slice behind)
 {
-    c->head_method = slice_eq_str(head->method, "HEAD");
-    if (!authorized(c, head))
-        ask_for_credentials(c);
+    struct http_in *in = in_of(c);
+
+    if (!authorized(in, head))
+        http_conn_refuse(c, 407, "Proxy-Authenticate: Basic realm=\"wsp\"\r\n",
+                         "proxy credentials required");
     else if (slice_eq_str(head->method, "CONNECT"))
-        on_connect_request(c, head, head_len);
+        on_connect_request(in, head, behind);
     else
-        on_plain_request(c, head, head_len);
+        on_plain_request(in, head);
 }
 
-static void read_head(struct http_in *c)
+static struct upstream *on_upstream(struct http_conn *c, bool fresh, enum failure *why)
 {
-    struct http1_head head;
-    size_t head_len;
-    bool idle = c->reader.in.len == 0;
+    struct http_in *in = in_of(c);
+    struct upstream *u;
+    enum wsp_err err;
 
-    switch (head_reader_request(&c->reader, &c->stream, &head, &head_len)) {
-    case WSP_OK:
-        on_head(c, &head, head_len);
-        break;
-    case WSP_ERR_MORE:
-        if (idle && c->reader.in.len)
-            http_in_timer(c, session_of(c)->client->config->time.handshake_us);
-        break;
-    case WSP_ERR_MALFORMED:
-        http_in_refuse(c, 400, "bad request");
-        break;
-    case WSP_ERR_LIMIT:
-        http_in_refuse(c, 431, "request head too large");
-        break;
-    default:
-        http_in_finish(c);
-    }
+    if (fresh)
+        drop_spare(in);
+    u = upstream_take(&in->spare, &c->user);
+    if (u)
+        return u;
+    u = upstream_new(c->stream.loop, &c->user);
+    if (!u)
+        return NULL;
+    err = session_open(session_of(in), &u->chan, "http", slice_str(in->host), in->port);
+    if (err == WSP_OK)
+        return u;
+    *why = err == WSP_ERR_REFUSED ? FAILURE_NO_LINK : FAILURE_GENERAL;
+    upstream_free(u);
+    return NULL;
 }
 
-void http_in_next(struct http_in *c)
+static void on_spare(struct http_conn *c, struct upstream *u)
 {
-    if (session_of(c)->client->draining) {
-        http_in_finish(c);
-        return;
-    }
-    c->user.idle = true;
-    c->state = HTTP_IN_HEAD;
-    http_in_timer(c, c->reader.in.len ? session_of(c)->client->config->time.handshake_us
-                                      : (uint64_t)KEEP_ALIVE_US);
-    read_head(c);
+    upstream_park(u, &in_of(c)->spare, ORIGIN_IDLE_US);
 }
 
-static void on_event(struct stream *s)
-{
-    struct http_in *c = container_of(s, struct http_in, stream);
-
-    if (!http_in_flush(c))
-        return;
-    if (c->state == HTTP_IN_HEAD)
-        read_head(c);
-    else if (c->state == HTTP_IN_EXCHANGE)
-        http_exchange_event(c);
-}
-
-static void on_timer(struct timer *t)
-{
-    struct http_in *c = container_of(t, struct http_in, timer);
-
-    if (c->state == HTTP_IN_OPENING)
-        http_in_refuse(c, 504, failure_text(FAILURE_TIMEOUT));
-    else if (c->state == HTTP_IN_HEAD && c->reader.in.len)
-        http_in_refuse(c, 408, "request head not finished in time");
-    else
-        http_in_end(c, c->state != HTTP_IN_HEAD);
-}
+static const struct http_conn_ops ops = {
+    .on_request = on_request,
+    .upstream = on_upstream,
+    .spare = on_spare,
+    .on_end = on_end,
+};
 
 void http_in_accept(struct proxy_listener *p, int fd)
 {
-    struct wsp_loop *loop = p->session->client->loop;
-    struct http_in *c = calloc(1, sizeof(*c));
+    const struct config_time *time = &p->session->client->config->time;
+    struct http_in *in = calloc(1, sizeof(*in));
 
-    if (!c) {
+    if (!in) {
         close(fd);
         listener_release(&p->listener);
         return;
     }
-    c->listener = p;
-    c->timer.fire = on_timer;
-    session_join(p->session, &c->user, on_session_end);
-    c->user.idle = true;
-    chan_init(&c->origin, NULL);
-    if (stream_init(&c->stream, loop, fd, on_event) != WSP_OK ||
-        timer_set(loop, &c->timer,
-                  loop_now(loop) + p->session->client->config->time.handshake_us) != WSP_OK)
-        http_in_end(c, false);
+    in->listener = p;
+    list_init(&in->spare);
+    in->conn.head_us = time->handshake_us;
+    in->conn.open_us = time->open_us;
+    if (http_conn_start(&in->conn, p->session->client->loop, fd, &ops) != WSP_OK) {
+        listener_release(&p->listener);
+        free(in);
+        return;
+    }
+    session_join(p->session, &in->user, on_session_end);
+    in->user.drain = on_session_drain;
 }

@@ -254,8 +254,8 @@ void session_drain(struct session *s)
     list_each (node, tmp, &s->users) {
         struct session_user *u = container_of(node, struct session_user, node);
 
-        if (u->idle)
-            u->end(u);
+        if (u->drain)
+            u->drain(u);
     }
 }
 

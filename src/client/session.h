@@ -3,9 +3,9 @@
 #define CLIENT_SESSION_H
 
 #include "client/client.h"
+#include "http/head_reader.h"
 #include "net/carrier.h"
 #include "net/dialer.h"
-#include "net/head_reader.h"
 #include "net/listener.h"
 #include "proto/ws.h"
 
@@ -44,8 +44,8 @@ struct session {
 struct session_user {
     struct list node;
     struct session *session;
-    void (*end)(struct session_user *u); /* must call session_leave */
-    bool idle; /* between two requests: ended when the daemon wants to end */
+    void (*end)(struct session_user *u);   /* must call session_leave */
+    void (*drain)(struct session_user *u); /* the daemon wants to end; NULL: takes no notice */
 };
 
 void session_join(struct session *s, struct session_user *u, void (*end)(struct session_user *u));

@@ -202,7 +202,7 @@ void socks5_in_accept(struct proxy_listener *p, int fd)
     c->listener = p;
     c->timer.fire = on_timer;
     session_join(p->session, &c->user, on_session_end);
-    c->user.idle = true;
+    c->user.drain = on_session_end; /* it has asked for nothing yet */
     if (stream_init(&c->stream, loop, fd, on_event) != WSP_OK ||
         timer_set(loop, &c->timer,
                   loop_now(loop) + p->session->client->config->time.handshake_us) != WSP_OK)

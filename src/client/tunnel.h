@@ -5,8 +5,8 @@
 #ifndef CLIENT_TUNNEL_H
 #define CLIENT_TUNNEL_H
 
-#include "client/failure.h"
 #include "client/session.h"
+#include "http/failure.h"
 #include "net/relay.h"
 
 #define TUNNEL_ANSWER_MAX 512

@@ -96,7 +96,8 @@ static void take_input(struct carrier *c)
             break;
         feed(c);
     }
-    if (c->rx && c->rx->len == 0) {
+    /* A paused link goes on from rx, be it empty: the link may hold a collected message. */
+    if (c->rx && c->rx->len == 0 && !c->paused) {
         pool_put(loop_pool(c->stream.loop), c->rx);
         c->rx = NULL;
     }
@@ -167,17 +168,20 @@ static void set_timer(struct carrier *c)
     /* Deadlines move on with every byte: the timer is left to fire early and is set again then. */
     if (due == UINT64_MAX || (timer_is_set(&c->timer) && c->timer.due_us <= due))
         return;
-    if (timer_set(c->stream.loop, &c->timer, due) != WSP_OK)
-        c->lost = "out of memory";
+    if (timer_set(c->stream.loop, &c->timer, due) == WSP_OK)
+        return;
+    c->lost = "out of memory";
+    task_post(c->stream.loop, &c->pump);
 }
 
 static void pump(struct task *t)
 {
     struct carrier *c = container_of(t, struct carrier, pump);
-    uint64_t now = loop_now(c->stream.loop);
+    uint64_t now;
 
     take_input(c);
     give_output(c);
+    now = loop_catch_up(c->stream.loop); /* the hazards' 5 ms count from here, not from before */
     if (!c->lost && link_deadline(&c->link) <= now) {
         link_tick(&c->link, now);
         give_output(c);

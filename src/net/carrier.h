@@ -9,8 +9,8 @@ struct carrier {
     struct link link;
     struct stream stream;
     struct link_ops ops;
-    struct block *rx; /* owned: received, not yet consumed; NULL when empty */
-    bool paused;      /* the link stopped in the middle of rx */
+    struct block *rx; /* owned: received, not yet consumed; NULL when empty and not paused */
+    bool paused;      /* the link stopped and goes on from rx */
     bool flushing;    /* the link has failed: only its last bytes are sent */
     const char *lost; /* why the stream ended; NULL while it lives */
     struct task pump;
@@ -23,8 +23,8 @@ struct carrier {
 /*
  * Starts a link on `fd` (taken, even on failure) with bytes already read behind the handshake.
  * `opt` is complete but for ops, pool and log; `connect` is the link's. The stream is read from the
- * next round of the loop on. WSP_OK, WSP_ERR_NOMEM or WSP_ERR_SYSTEM (then carrier_fini is not
- * needed).
+ * next round of the loop on. WSP_OK, WSP_ERR_NOMEM, WSP_ERR_SYSTEM, or WSP_ERR_LIMIT when `early`
+ * is over BLOCK_BYTES (with an error, carrier_fini is not needed).
  */
 struct carrier_start {
     struct wsp_loop *loop;

@@ -50,12 +50,12 @@ static void on_event(struct watch *w, unsigned events)
             return;
         }
         fd = accept4(w->fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == ECONNABORTED || errno == EINTR))
+            continue;
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
                 shortage(l);
-            if (errno != ECONNABORTED && errno != EINTR)
-                return;
-            continue;
+            return;
         }
         l->accepted++;
         l->on_accept(l, fd, &peer);

@@ -290,6 +290,12 @@ void loop_disown(struct loop_owned *o)
     list_remove(&o->node);
 }
 
+uint64_t loop_catch_up(struct wsp_loop *loop)
+{
+    loop->now_us = clock_us();
+    return loop->now_us;
+}
+
 uint64_t loop_now(const struct wsp_loop *loop)
 {
     return loop->now_us;

@@ -65,6 +65,9 @@ struct loop_owned {
 void loop_own(struct wsp_loop *loop, struct loop_owned *o);
 void loop_disown(struct loop_owned *o);
 
+/* Time stands still while callbacks run; this lets it catch up, where a few milliseconds count. */
+uint64_t loop_catch_up(struct wsp_loop *loop);
+
 uint64_t loop_now(const struct wsp_loop *loop);
 
 /* The loop's block pool and log; borrowed from it. The log starts without a writer. */

@@ -2,7 +2,7 @@
 #ifndef SERVER_FRONT_H
 #define SERVER_FRONT_H
 
-#include "net/head_reader.h"
+#include "http/head_reader.h"
 #include "server/server.h"
 
 struct front {

@@ -2,8 +2,8 @@
  * Collects an HTTP head from a stream. A head that trickles in is parsed again only when a line
  * has been completed, so that slow input costs no more than fast.
  */
-#ifndef NET_HEAD_READER_H
-#define NET_HEAD_READER_H
+#ifndef HTTP_HEAD_READER_H
+#define HTTP_HEAD_READER_H
 
 #include "base/buf.h"
 #include "net/stream.h"

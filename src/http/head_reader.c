@@ -1,4 +1,4 @@
-#include "net/head_reader.h"
+#include "http/head_reader.h"
 
 enum { READ_STEP = 4096 };
 

@@ -1,4 +1,4 @@
-#include "client/failure.h"
+#include "http/failure.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Why an open failed, in the words of either proxy protocol. */
-#ifndef CLIENT_FAILURE_H
-#define CLIENT_FAILURE_H
+#ifndef HTTP_FAILURE_H
+#define HTTP_FAILURE_H
 
 #include "base/slice.h"
 #include "proto/socks5.h"

@@ -1,0 +1,22 @@
+/* What conn.c (the connection) and exchange.c (one request and its response) call of each other. */
+#ifndef HTTP_CONN_PARTS_H
+#define HTTP_CONN_PARTS_H
+
+#include "http/conn.h"
+
+#define HTTP_CONN_OUT_MAX (256 * 1024) /* bytes of a response kept for a slow client */
+
+extern const struct upstream_user exchange_user;
+
+/* conn.c. Those that return bool return false when the connection is gone. */
+void conn_timer(struct http_conn *c, uint64_t delay_us);
+bool conn_flush(struct http_conn *c);
+void conn_finish(struct http_conn *c); /* closes once everything queued is sent */
+void conn_next(struct http_conn *c);   /* the exchange is over: another request may come */
+void conn_end(struct http_conn *c, bool reset);
+
+/* exchange.c */
+void exchange_event(struct http_conn *c); /* the client's stream has news */
+bool exchange_request_done(const struct http_conn *c);
+
+#endif

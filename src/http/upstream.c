@@ -1,0 +1,109 @@
+#include "http/upstream.h"
+
+#include <stdlib.h>
+
+static struct upstream *upstream_of(struct chan *ch)
+{
+    return container_of(ch, struct upstream, chan);
+}
+
+static void on_opened(struct chan *ch, struct slice bound)
+{
+    struct upstream *u = upstream_of(ch);
+
+    (void)bound;
+    if (u->user)
+        u->user->opened(u->user);
+}
+
+static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
+{
+    struct upstream *u = upstream_of(ch);
+    struct upstream_user *user = u->user;
+
+    u->user = NULL;
+    if (user)
+        user->closed(user, end, text);
+    upstream_free(u);
+}
+
+static size_t on_deliver(struct chan *ch, uint8_t *data, size_t len)
+{
+    struct upstream *u = upstream_of(ch);
+
+    if (u->user)
+        return u->user->deliver(u->user, data, len);
+    upstream_free(u);
+    return len;
+}
+
+static struct chan_pull on_pull(struct chan *ch, uint8_t *out, size_t cap)
+{
+    struct upstream *u = upstream_of(ch);
+
+    if (u->user)
+        return u->user->pull(u->user, out, cap);
+    return (struct chan_pull){0, CHAN_THEN_IDLE};
+}
+
+static const struct chan_ops ops = {
+    .opened = on_opened,
+    .closed = on_closed,
+    .deliver = on_deliver,
+    .pull = on_pull,
+};
+
+static void on_idle(struct timer *t)
+{
+    upstream_free(container_of(t, struct upstream, idle));
+}
+
+struct upstream *upstream_new(struct wsp_loop *loop, struct upstream_user *user)
+{
+    struct upstream *u = calloc(1, sizeof(*u));
+
+    if (!u)
+        return NULL;
+    u->loop = loop;
+    u->user = user;
+    u->idle.fire = on_idle;
+    list_init(&u->node);
+    chan_init(&u->chan, &ops);
+    return u;
+}
+
+void upstream_free(struct upstream *u)
+{
+    if (!u)
+        return;
+    chan_abort(&u->chan);
+    timer_clear(u->loop, &u->idle);
+    list_remove(&u->node);
+    free(u);
+}
+
+void upstream_park(struct upstream *u, struct list *pool, uint64_t idle_us)
+{
+    u->user = NULL;
+    u->reused = true;
+    list_push(pool, &u->node);
+    if (timer_set(u->loop, &u->idle, loop_now(u->loop) + idle_us) != WSP_OK)
+        upstream_free(u);
+}
+
+struct upstream *upstream_take(struct list *pool, struct upstream_user *user)
+{
+    while (!list_empty(pool)) {
+        struct upstream *u = container_of(pool->prev, struct upstream, node);
+
+        list_remove(&u->node);
+        if (u->chan.state != CHAN_OPEN || u->chan.ended) {
+            upstream_free(u);
+            continue;
+        }
+        timer_clear(u->loop, &u->idle);
+        u->user = user;
+        return u;
+    }
+    return NULL;
+}

@@ -1,0 +1,44 @@
+/*
+ * A channel to an HTTP server that serves one request after the other: in use by one connection, or
+ * idle in a pool.
+ */
+#ifndef HTTP_UPSTREAM_H
+#define HTTP_UPSTREAM_H
+
+#include "core/channel.h"
+#include "net/loop.h"
+
+struct upstream;
+
+/* The connection that uses it. The callbacks are those of struct chan_ops. */
+struct upstream_user {
+    void (*opened)(struct upstream_user *user);
+    /* The channel has ended: forget the upstream before returning; it frees itself then. */
+    void (*closed)(struct upstream_user *user, enum chan_end end, struct slice text);
+    size_t (*deliver)(struct upstream_user *user, uint8_t *data, size_t len);
+    struct chan_pull (*pull)(struct upstream_user *user, uint8_t *out, size_t cap);
+};
+
+struct upstream {
+    struct chan chan;
+    struct wsp_loop *loop;      /* borrowed */
+    struct upstream_user *user; /* borrowed; NULL while idle */
+    bool reused;                /* it has served a request before the current one */
+    struct list node;           /* its pool, while idle */
+    struct timer idle;
+};
+
+/* A new one, its channel not live yet; NULL without memory. */
+struct upstream *upstream_new(struct wsp_loop *loop, struct upstream_user *user);
+
+/* Aborts the channel if it is live and frees it. Accepts NULL. */
+void upstream_free(struct upstream *u);
+
+/* Puts it into a pool, where it ends itself after `idle_us`, with the channel, or with the first
+ * byte that comes: nobody has asked for one. */
+void upstream_park(struct upstream *u, struct list *pool, uint64_t idle_us);
+
+/* Takes the one parked last that is still open out of a pool; NULL when there is none. */
+struct upstream *upstream_take(struct list *pool, struct upstream_user *user);
+
+#endif
