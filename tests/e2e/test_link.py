@@ -292,7 +292,7 @@ def test_server_asks_a_silent_client_for_a_sign_of_life(farm):
 
 
 def test_server_leaves_a_talking_client_alone(farm):
-    server = farm.wsps(time={"probe": 0.5, "probe_answer": 0.5})
+    server = farm.wsps(time={"probe": 1.2, "probe_answer": 0.5})
     with link_to(server.config["port"]) as link:
         for _ in range(8):
             link.send_frame(frames.PING)
