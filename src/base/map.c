@@ -55,7 +55,7 @@ void map_fini(struct map *m)
 {
     free(m->bucket);
     m->bucket = NULL;
-    m->buckets = m->count = 0;
+    m->buckets = m->count = m->low = 0;
 }
 
 struct map_node *map_find(const struct map *m, struct slice key)
@@ -90,6 +90,7 @@ static enum wsp_err grow(struct map *m)
     free(m->bucket);
     m->bucket = bucket;
     m->buckets = buckets;
+    m->low = 0;
     return WSP_OK;
 }
 
@@ -104,6 +105,8 @@ enum wsp_err map_add(struct map *m, struct map_node *node)
     node->next = *at;
     *at = node;
     m->count++;
+    if ((size_t)(at - m->bucket) < m->low)
+        m->low = (size_t)(at - m->bucket);
     return WSP_OK;
 }
 
@@ -115,6 +118,14 @@ void map_remove(struct map *m, struct map_node *node)
         at = &(*at)->next;
     *at = node->next;
     m->count--;
+}
+
+struct map_node *map_any(struct map *m)
+{
+    for (; m->low < m->buckets; m->low++)
+        if (m->bucket[m->low])
+            return m->bucket[m->low];
+    return NULL;
 }
 
 struct map_node *map_next(const struct map *m, const struct map_node *after)

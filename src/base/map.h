@@ -18,6 +18,7 @@ struct map {
     struct map_node **bucket; /* owned */
     size_t buckets;           /* a power of two, or 0 */
     size_t count;
+    size_t low; /* no node is in a bucket below this one */
     uint64_t seed[2];
 };
 
@@ -34,6 +35,9 @@ enum wsp_err map_add(struct map *m, struct map_node *node);
 
 /* Removes a node that is in the map. */
 void map_remove(struct map *m, struct map_node *node);
+
+/* Some node, or NULL: for taking all out, one by one. */
+struct map_node *map_any(struct map *m);
 
 /* Walks all nodes in no order: first with NULL, then with the node returned; NULL at the end.
  * The map must not change in between. */

@@ -29,7 +29,7 @@ void link_lost(struct link *l)
     struct map_node *n;
 
     l->failed = true;
-    while ((n = map_next(&l->channels, NULL)))
+    while ((n = map_any(&l->channels)))
         chan_close(container_of(n, struct chan, node), CHAN_END_LINK_LOST, slice_of(NULL, 0));
 }
 

@@ -106,22 +106,10 @@ enum wsp_err relay_start(struct relay *r, struct slice early)
     return WSP_OK;
 }
 
-/* Queues up to what the queue may hold; returns how much. */
-static size_t enqueue(struct relay *r, uint8_t *data, size_t len)
-{
-    size_t room = r->out.bytes < RELAY_QUEUE_MAX ? RELAY_QUEUE_MAX - r->out.bytes : 0;
-    size_t before = r->out.bytes;
-
-    if (len > room)
-        len = room;
-    queue_append(&r->out, loop_pool(r->stream.loop), slice_of(data, len));
-    return r->out.bytes - before;
-}
-
 size_t relay_deliver(struct chan *ch, uint8_t *data, size_t len)
 {
     struct relay *r = relay_of(ch);
-    size_t taken = 0;
+    size_t taken = 0, room;
 
     if (r->out.bytes == 0 && r->stream.writable) {
         struct iovec iov = {data, len};
@@ -133,7 +121,14 @@ size_t relay_deliver(struct chan *ch, uint8_t *data, size_t len)
         }
         taken = n > 0 ? (size_t)n : 0;
     }
-    return taken + enqueue(r, data + taken, len - taken);
+    room = r->out.bytes < RELAY_QUEUE_MAX ? RELAY_QUEUE_MAX - r->out.bytes : 0;
+    if (len - taken < room)
+        room = len - taken;
+    if (queue_append(&r->out, loop_pool(r->stream.loop), slice_of(data + taken, room)) != WSP_OK) {
+        broken(r);
+        return len;
+    }
+    return taken + room;
 }
 
 static struct chan_pull pull_early(struct relay *r, uint8_t *out, size_t cap)
