@@ -49,7 +49,7 @@ void client_user_ended(struct client *c)
     if (!c->draining)
         return;
     for (size_t i = 0; i < c->session_count; i++)
-        if (!list_empty(&c->session[i]->users))
+        if (!list_empty(&c->session[i]->users) || !list_empty(&c->session[i]->targets.all))
             return;
     task_post(c->loop, &c->drained);
 }

@@ -63,11 +63,7 @@ static void on_session_end(struct session_user *u)
 
 static void on_session_drain(struct session_user *u)
 {
-    struct http_in *in = container_of(u, struct http_in, user);
-
-    in->conn.last = true;
-    if (http_conn_is_idle(&in->conn))
-        on_end(&in->conn);
+    http_conn_drain(&container_of(u, struct http_in, user)->conn);
 }
 
 /* Basic credentials (RFC 7617 section 2), compared in constant time. */
@@ -210,7 +206,7 @@ static struct upstream *on_upstream(struct http_conn *c, bool fresh, enum failur
     u = upstream_new(c->stream.loop, &c->user);
     if (!u)
         return NULL;
-    err = session_open(session_of(in), &u->chan, "http", slice_str(in->host), in->port);
+    err = session_open(session_of(in), upstream_chan(u), "http", slice_str(in->host), in->port);
     if (err == WSP_OK)
         return u;
     *why = err == WSP_ERR_REFUSED ? FAILURE_NO_LINK : FAILURE_GENERAL;

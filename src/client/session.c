@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "client/proxy_listener.h"
+#include "client/registration.h"
+#include "client/target.h"
 #include "proto/forward.h"
 #include "proto/handshake.h"
 
@@ -60,18 +62,17 @@ static void on_link_end(struct carrier *c, const char *why)
 {
     struct session *s = container_of(c, struct session, carrier);
 
+    registrations_stop(s);
     if (loop_now(s->client->loop) - s->up_us >= s->client->config->time.healthy_us)
         s->backoff_us = 0;
     retry(s, why);
 }
 
-/* The server opens nothing on us: there is nothing registered. */
 static void on_connect(struct link *l, struct slice id, const struct msg_request *request)
 {
-    struct msg_response r = {.success = false, .error = slice_str("not found")};
+    struct carrier *c = container_of(l, struct carrier, link);
 
-    (void)request;
-    link_respond(l, id, &r);
+    target_open(container_of(c, struct session, carrier), id, request);
 }
 
 static void link_up(struct session *s, struct slice behind)
@@ -102,6 +103,7 @@ static void link_up(struct session *s, struct slice behind)
     s->state = SESSION_UP;
     s->up_us = loop_now(s->client->loop);
     log_info(log_of(s), "%s: up, to %s", s->name, s->config->server);
+    registrations_start(s);
 }
 
 static void on_answer(struct session *s, const struct http1_head *head, size_t head_len)
@@ -205,6 +207,11 @@ static void on_timer(struct timer *t)
         retry(s, "no answer to the handshake in time");
 }
 
+static void on_target_ended(struct outbound_owner *owner)
+{
+    client_user_ended(container_of(owner, struct session, targets)->client);
+}
+
 struct session *session_new(struct client *c, size_t index, char error[CONFIG_ERROR_MAX],
                             enum wsp_err *err)
 {
@@ -221,7 +228,11 @@ struct session *session_new(struct client *c, size_t index, char error[CONFIG_ER
     s->timer.fire = on_timer;
     list_init(&s->users);
     snprintf(s->name, sizeof(s->name), "link %zu", index + 1);
-    *err = proxy_listeners_start(s, error);
+    outbound_owner_init(&s->targets, c->loop, c->resolver, c->config->time.dial_us);
+    s->targets.on_ended = on_target_ended;
+    *err = registrations_init(s);
+    if (*err == WSP_OK)
+        *err = proxy_listeners_start(s, error);
     if (*err == WSP_OK)
         *err = timer_set(c->loop, &s->timer, loop_now(c->loop));
     if (*err != WSP_OK) {
@@ -269,8 +280,10 @@ void session_free(struct session *s)
 
         u->end(u);
     }
+    registrations_fini(s);
     if (s->state == SESSION_UP)
         carrier_fini(&s->carrier);
+    outbound_owner_fini(&s->targets);
     dial_cancel(&s->dial);
     stream_close(&s->stream);
     head_reader_fini(&s->reader);

@@ -7,6 +7,7 @@
 #include "net/carrier.h"
 #include "net/dialer.h"
 #include "net/listener.h"
+#include "net/outbound.h"
 #include "proto/ws.h"
 
 enum session_state {
@@ -23,6 +24,8 @@ struct proxy_listener {
     const struct wspc_listener *config;
 };
 
+struct registration;
+
 struct session {
     struct client *client;
     const struct wspc_client *config;
@@ -33,11 +36,13 @@ struct session {
     struct stream stream;   /* SESSION_UPGRADING */
     struct head_reader reader;
     char key[WS_KEY_LEN + 1];
-    struct timer timer;           /* back-off or handshake */
-    uint64_t backoff_us;          /* upper bound of the next wait */
-    uint64_t up_us;               /* since when it is up */
-    struct list users;            /* struct session_user: connections of its listeners */
-    struct proxy_listener *proxy; /* owned array; as many as config->dynamic_count */
+    struct timer timer;                /* back-off or handshake */
+    uint64_t backoff_us;               /* upper bound of the next wait */
+    uint64_t up_us;                    /* since when it is up */
+    struct registration *registration; /* owned array; as many as config->remote_count */
+    struct outbound_owner targets;     /* connections to what is registered */
+    struct list users;                 /* struct session_user: connections of its listeners */
+    struct proxy_listener *proxy;      /* owned array; as many as config->dynamic_count */
 };
 
 /* A connection of a listener, so that the session can end it when it is freed. */

@@ -28,6 +28,9 @@ static void free_client(struct wspc_client *client)
     for (size_t i = 0; i < client->dynamic_count; i++)
         free_listener(&client->dynamic[i]);
     free(client->dynamic);
+    for (size_t i = 0; i < client->remote_count; i++)
+        wspc_remote_fini(&client->remote[i]);
+    free(client->remote);
     free(client->server);
     free(client->host);
     free(client->authority);
@@ -193,6 +196,28 @@ static bool read_dynamic(const struct json_at *object, struct wspc_config *c,
     return true;
 }
 
+static bool read_remote(const struct json_at *object, struct wspc_client *client)
+{
+    struct json_at array, item = {.value = NULL};
+    bool present;
+    size_t i = 0;
+
+    if (!json_get_array(object, "remote", &array, &present) || !present)
+        return !present;
+    client->remote = calloc(json_count(&array) + 1, sizeof(*client->remote));
+    if (!client->remote)
+        return json_fail(&array, "out of memory");
+    while (json_next(&array, &item, &i)) {
+        client->remote_count++;
+        if (!wspc_remote_read(&item, &client->remote[i]))
+            return false;
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(client->remote[j].name, client->remote[i].name) == 0)
+                return json_fail(&item, "same mode and value as remote[%zu]", j);
+    }
+    return true;
+}
+
 static bool refuse_entries(const struct json_at *object, const char *key)
 {
     struct json_at array;
@@ -213,7 +238,7 @@ static bool read_client(struct json_at *item, struct wspc_config *c)
 
     return json_expect_object(item) && json_known_keys(item, keys) && read_server(item, client) &&
            config_auth_read(item, "auth", &client->auth) && refuse_entries(item, "local") &&
-           refuse_entries(item, "remote") && read_dynamic_auth(item, client) &&
+           read_remote(item, client) && read_dynamic_auth(item, client) &&
            read_dynamic(item, c, client);
 }
 

@@ -3,6 +3,7 @@
 #define CONFIG_WSPC_CONFIG_H
 
 #include "config/common.h"
+#include "config/wspc_remote.h"
 #include "proto/forward.h"
 
 /* One entry of `dynamic`: a proxy listener. Strings are owned. */
@@ -26,6 +27,8 @@ struct wspc_client {
     char *proxy_password;          /* owned */
     struct wspc_listener *dynamic; /* owned array */
     size_t dynamic_count;
+    struct wspc_remote *remote; /* owned array */
+    size_t remote_count;
 };
 
 struct wspc_config {

@@ -30,6 +30,11 @@ void wsps_config_fini(struct wsps_config *c)
     free(c->host);
     free_list(c->egress_allow);
     free_list(c->egress_deny);
+    for (size_t i = 0; i < c->upstream_ca_count; i++) {
+        free(c->upstream_ca[i].name);
+        free(c->upstream_ca[i].file);
+    }
+    free(c->upstream_ca);
     *c = (struct wsps_config){0};
 }
 
@@ -170,6 +175,36 @@ static bool read_egress(const struct json_at *root, struct wsps_config *c)
     return true;
 }
 
+static bool read_ca(struct json_at *item, struct wsps_ca *out)
+{
+    const char *file;
+
+    if (!json_expect_string(item, &file))
+        return false;
+    if (!*file)
+        return json_fail(item, "expected the name of a PEM file");
+    out->name = strdup(item->value->string);
+    out->file = strdup(file);
+    return (out->name && out->file) || json_fail(item, "out of memory");
+}
+
+static bool read_upstream_ca(const struct json_at *root, struct wsps_config *c)
+{
+    struct json_at object, item;
+    bool present;
+
+    if (!json_get_object(root, "upstream_ca", &object, &present) || !present)
+        return !present;
+    c->upstream_ca = calloc(json_count(&object) + 1, sizeof(*c->upstream_ca));
+    if (!c->upstream_ca)
+        return json_fail(&object, "out of memory");
+    for (const cJSON *child = object.value->child; child; child = child->next)
+        if (json_member(&object, child->string, &item) &&
+            !read_ca(&item, &c->upstream_ca[c->upstream_ca_count++]))
+            return false;
+    return true;
+}
+
 static bool read_limits(const struct json_at *root, struct wsps_config *c)
 {
     static const char *const keys[] = {"links", "channels_per_link", "connections", NULL};
@@ -186,15 +221,16 @@ static bool read_limits(const struct json_at *root, struct wsps_config *c)
 
 static bool read_root(struct json_doc *doc, struct wsps_config *c)
 {
-    static const char *const keys[] = {"log",  "ssl",  "host",   "auth",   "path", "port",
-                                       "bind", "time", "egress", "limits", NULL};
+    static const char *const keys[] = {"log",  "ssl",  "host",   "auth",   "path",        "port",
+                                       "bind", "time", "egress", "limits", "upstream_ca", NULL};
     struct json_at root;
 
     return json_root(doc, &root) && json_known_keys(&root, keys) &&
            config_log_read(&root, &c->log) && config_time_read(&root, &c->time) &&
            read_port(&root, &c->port) && read_bind(&root, &c->bind) && read_path(&root, &c->path) &&
            config_auth_read(&root, "auth", &c->auth) && read_host(&root, &c->host) &&
-           read_ssl(&root) && read_egress(&root, c) && read_limits(&root, c);
+           read_ssl(&root) && read_egress(&root, c) && read_upstream_ca(&root, c) &&
+           read_limits(&root, c);
 }
 
 enum wsp_err wsps_config_load(struct wsps_config *c, const char *file, char error[CONFIG_ERROR_MAX])

@@ -4,16 +4,24 @@
 
 #include "config/common.h"
 
+/* A set of certificates that an https service can name with ?ca=NAME. */
+struct wsps_ca {
+    char *name; /* owned */
+    char *file; /* owned; PEM */
+};
+
 struct wsps_config {
     struct config_log log;
     struct config_time time;
-    char *bind;           /* owned; key bind: address to listen on; NULL: all, IPv6 and IPv4 */
-    unsigned port;        /* key port, required, 1..65535 */
-    char *path;           /* owned; key path: "/" ; starts with '/' */
-    char *auth;           /* owned; key auth: NULL or a non-empty secret */
-    char *host;           /* owned; key host: NULL or the server's own domain */
-    char **egress_allow;  /* owned, NULL-terminated; NULL: everything */
-    char **egress_deny;   /* owned, NULL-terminated; NULL: nothing but the built-in list */
+    char *bind;          /* owned; key bind: address to listen on; NULL: all, IPv6 and IPv4 */
+    unsigned port;       /* key port, required, 1..65535 */
+    char *path;          /* owned; key path: "/" ; starts with '/' */
+    char *auth;          /* owned; key auth: NULL or a non-empty secret */
+    char *host;          /* owned; key host: NULL or the server's own domain */
+    char **egress_allow; /* owned, NULL-terminated; NULL: everything */
+    char **egress_deny;  /* owned, NULL-terminated; NULL: nothing but the built-in list */
+    struct wsps_ca *upstream_ca; /* owned array; key upstream_ca */
+    size_t upstream_ca_count;
     long max_links;       /* key limits.links: 1024 */
     long max_channels;    /* key limits.channels_per_link: 4096 */
     long max_connections; /* key limits.connections: 8192 accepted on the public port */

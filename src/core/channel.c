@@ -110,6 +110,12 @@ void chan_abort(struct chan *ch)
     detach(ch);
 }
 
+void chan_forget(struct chan *ch)
+{
+    if (ch->link)
+        detach(ch);
+}
+
 void chan_pulled(struct chan *ch, enum chan_then then)
 {
     switch (then) {

@@ -114,6 +114,10 @@ void chan_refuse(struct chan *ch, struct slice text);
 /* Our side ends after what was pulled so far; `closed` will be called. For OPEN channels. */
 void chan_finish(struct chan *ch);
 
+/* Takes a channel out of its link without a word to the peer: for an id that is finished with its
+ * answer, as a registration's. No callback. Safe when not live. */
+void chan_forget(struct chan *ch);
+
 /* Ends a live channel at once: INTERRUPT, or FAILED when ASKED; no callback. Safe when not live. */
 void chan_abort(struct chan *ch);
 

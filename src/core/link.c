@@ -76,6 +76,8 @@ bool link_wants_input(const struct link *l)
 
 static uint64_t life_deadline(const struct link *l)
 {
+    if (l->blocked)
+        return l->beat_us + l->opt.ping_us;
     if (l->opt.server)
         return l->asked_us ? l->asked_us + l->opt.probe_answer_us : l->last_rx_us + l->opt.probe_us;
     if (!l->asked_us)
@@ -93,6 +95,8 @@ uint64_t link_deadline(const struct link *l)
         return UINT64_MAX;
     due = life_deadline(l);
     hazard = hazard_deadline(l);
+    if (l->blocked && l->blocked_us == LINK_FROM_NOW)
+        return 0;
     if (l->blocked && l->blocked_us + l->opt.stall_us < due)
         due = l->blocked_us + l->opt.stall_us;
     return hazard < due ? hazard : due;
@@ -132,11 +136,23 @@ static void server_life(struct link *l, uint64_t now)
     }
 }
 
+/* While we do not read, we answer nothing either: a pong that nobody asked for shows life (RFC 6455
+ * section 5.5.3). */
+static void beat(struct link *l, uint64_t now)
+{
+    if (!l->blocked || now - l->beat_us < l->opt.ping_us)
+        return;
+    l->beat_us = now;
+    link_put_frame(l, WS_PONG, slice_of(NULL, 0));
+}
+
 /* A full channel may hold up the link, but not for ever when others are there to suffer. */
 static void stall_tick(struct link *l, uint64_t now)
 {
     struct chan *ch = l->blocked;
 
+    if (ch && l->blocked_us == LINK_FROM_NOW)
+        l->blocked_us = now;
     if (!ch || now - l->blocked_us < l->opt.stall_us)
         return;
     if (l->channels.count < 2) {
@@ -158,6 +174,7 @@ void link_tick(struct link *l, uint64_t now)
     if (!link_wants_input(l)) {
         l->last_rx_us = now; /* silence does not count while we do not listen */
         l->asked_us = 0;
+        beat(l, now);
     } else if (l->opt.server) {
         server_life(l, now);
     } else {
@@ -176,6 +193,8 @@ static enum wsp_err enter(struct link *l, struct chan *ch, enum chan_state state
     err = map_add(&l->channels, &ch->node);
     if (err != WSP_OK)
         return err;
+    if (l->blocked && l->channels.count == 2)
+        l->blocked_us = LINK_FROM_NOW; /* only now is there another to wait for it */
     ch->link = l;
     ch->ended = false;
     ch->mark = l->out_total;

@@ -17,6 +17,7 @@
 #define LINK_OUTPUT_TARGET (192 * 1024) /* data is pulled while less than this is queued */
 #define LINK_OUTPUT_MAX (512 * 1024)    /* with more queued, no input is taken */
 #define LINK_NAME_MAX 24
+#define LINK_FROM_NOW UINT64_MAX
 
 struct link_ops {
     /* The peer opens a channel: answer with link_adopt (then chan_accept or chan_refuse, at once or
@@ -67,7 +68,7 @@ struct link {
     struct buf message;   /* collected so far */
     struct chan *rx_chan; /* whose data it is; NULL once that channel is gone */
     struct chan *blocked; /* its endpoint is full; input waits */
-    uint64_t blocked_us;  /* since when */
+    uint64_t blocked_us;  /* since when others wait for it; LINK_FROM_NOW: from the next tick on */
 
     /* output */
     struct queue out;    /* frames not yet taken */
@@ -85,6 +86,7 @@ struct link {
 
     /* life */
     uint64_t last_rx_us;    /* any input */
+    uint64_t beat_us;       /* when we last showed life while not reading */
     uint64_t asked_us;      /* when we pinged or probed; 0: not since the last input */
     bool closing;           /* a close frame is queued: nothing goes behind it */
     bool failed;            /* no input is taken any more */

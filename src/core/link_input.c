@@ -264,7 +264,7 @@ static size_t deliver(struct link *l, uint8_t *data, size_t n, uint64_t now)
         return n;
     if (taken < n) {
         l->blocked = ch;
-        l->blocked_us = now;
+        l->blocked_us = l->beat_us = now;
     }
     return taken;
 }

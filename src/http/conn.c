@@ -65,7 +65,7 @@ bool conn_flush(struct http_conn *c)
         }
         if (n > 0) {
             queue_consume(&c->out, loop_pool(loop_of(c)), (size_t)n);
-            if (c->state == HTTP_CONN_FLUSHING)
+            if (c->state == HTTP_CONN_FLUSHING || c->state == HTTP_CONN_BETWEEN)
                 conn_timer(c, FLUSH_US);
         }
     }
@@ -162,6 +162,13 @@ static void read_head(struct http_conn *c)
     }
 }
 
+void http_conn_drain(struct http_conn *c)
+{
+    c->last = true;
+    if (c->state == HTTP_CONN_HEAD || c->state == HTTP_CONN_BETWEEN)
+        conn_finish(c);
+}
+
 /* In a task of its own: a client that sends many requests ahead must not make us recurse. */
 static void on_next(struct task *t)
 {
@@ -177,6 +184,11 @@ void conn_next(struct http_conn *c)
         conn_finish(c);
         return;
     }
+    if (c->out.bytes) { /* or a client that reads nothing could pile up responses */
+        c->state = HTTP_CONN_BETWEEN;
+        conn_timer(c, FLUSH_US);
+        return;
+    }
     c->state = HTTP_CONN_HEAD;
     conn_timer(c, c->reader.in.len ? c->head_us : (uint64_t)KEEP_ALIVE_US);
     task_post(loop_of(c), &c->next);
@@ -188,9 +200,11 @@ static void on_event(struct stream *s)
 
     if (!conn_flush(c))
         return;
-    if (c->state == HTTP_CONN_HEAD)
+    if (c->state == HTTP_CONN_BETWEEN && c->out.bytes == 0)
+        conn_next(c);
+    else if (c->state == HTTP_CONN_HEAD)
         read_head(c);
-    else if (c->state != HTTP_CONN_FLUSHING)
+    else if (c->up)
         exchange_event(c);
 }
 

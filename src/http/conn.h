@@ -25,6 +25,8 @@ struct http_conn_ops {
      * no other request. NULL: *why says what to answer.
      */
     struct upstream *(*upstream)(struct http_conn *c, bool fresh, enum failure *why);
+    /* An upstream could not be opened, in the words of its RESPOND; for the log. May be NULL. */
+    void (*on_failed)(struct http_conn *c, struct slice text);
     /* The response is complete and the upstream can serve another request: keep or free it. */
     void (*spare)(struct http_conn *c, struct upstream *u /* taken */);
     /* The connection is gone: free it. */
@@ -36,6 +38,7 @@ enum http_conn_state {
     HTTP_CONN_OPENING,  /* the upstream is being opened */
     HTTP_CONN_EXCHANGE, /* request and response flow */
     HTTP_CONN_UPGRADED, /* after a 101 that was asked for: bytes flow both ways */
+    HTTP_CONN_BETWEEN,  /* a response is complete but not all sent: no next request yet */
     HTTP_CONN_FLUSHING, /* the last bytes go out, then the connection closes */
 };
 
@@ -64,6 +67,7 @@ struct http_conn {
     bool is_1_0;              /* the client speaks HTTP/1.0 */
     bool keep_alive;          /* for the client, as far as is known */
     bool answered;            /* a byte of the response has come */
+    unsigned interims;        /* 1xx responses so far */
     bool in_body;             /* the response's final head has been passed on */
     bool up_keep_alive;       /* the upstream can serve another request after this one */
     struct buf response_head; /* collected */
@@ -88,11 +92,8 @@ void http_conn_refuse(struct http_conn *c, unsigned status, const char *extra, c
 enum wsp_err http_conn_detach(struct http_conn *c, struct stream *to,
                               void (*on_event)(struct stream *s));
 
-/* Between requests: the connection may be ended without harm. */
-static inline bool http_conn_is_idle(const struct http_conn *c)
-{
-    return c->state == HTTP_CONN_HEAD && c->reader.in.len == 0;
-}
+/* Ends it after the current response; at once when there is none. */
+void http_conn_drain(struct http_conn *c);
 
 /* Frees what it holds; an open stream is closed, or reset in the middle of a response. No
  * callback. */

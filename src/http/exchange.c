@@ -9,6 +9,8 @@
 #include "http/conn_parts.h"
 #include "http/rewrite.h"
 
+enum { INTERIMS_MAX = 100 }; /* 1xx responses to one request */
+
 static struct http_conn *conn_of(struct upstream_user *user)
 {
     return container_of(user, struct http_conn, user);
@@ -109,6 +111,10 @@ static bool on_response_head(struct http_conn *c, const struct http1_head *head)
         bad_response(c);
         return false;
     }
+    if (interim && ++c->interims > INTERIMS_MAX) {
+        bad_response(c);
+        return false;
+    }
     if (interim && c->is_1_0)
         return true;
     buf_init(&out);
@@ -124,7 +130,7 @@ static bool on_response_head(struct http_conn *c, const struct http1_head *head)
     c->in_body = !interim;
     if (upgrade) {
         c->state = HTTP_CONN_UPGRADED;
-        chan_ready(&c->up->chan);
+        chan_ready(upstream_chan(c->up));
     }
     return true;
 }
@@ -193,7 +199,7 @@ static enum wsp_err take_response(struct http_conn *c, struct slice *in)
     enum wsp_err err;
 
     while (!c->in_body) {
-        if (in->len == 0)
+        if (in->len == 0 || c->out.bytes >= HTTP_CONN_OUT_MAX)
             return WSP_ERR_MORE;
         used = 0;
         err = take_head(c, *in, &used);
@@ -310,11 +316,29 @@ static struct chan_pull on_pull(struct upstream_user *user, uint8_t *out, size_t
     return (struct chan_pull){0, CHAN_THEN_IDLE};
 }
 
+/* With its request complete, a client that ends its side has lost interest in the answer; unless
+ * more requests were sent ahead. */
+static bool client_left(struct http_conn *c)
+{
+    char byte;
+    ssize_t n;
+
+    if (!c->stream.hangup || c->reader.in.len || !exchange_request_done(c) ||
+        c->state == HTTP_CONN_UPGRADED)
+        return false;
+    n = recv(c->stream.watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 static void begin(struct http_conn *c)
 {
+    if (client_left(c)) {
+        conn_end(c, false);
+        return;
+    }
     timer_clear(c->stream.loop, &c->timer);
     c->state = HTTP_CONN_EXCHANGE;
-    chan_ready(&c->up->chan);
+    chan_ready(upstream_chan(c->up));
 }
 
 static void on_opened(struct upstream_user *user)
@@ -334,7 +358,7 @@ static void use_upstream(struct http_conn *c, bool fresh)
     }
     c->state = HTTP_CONN_OPENING;
     conn_timer(c, c->open_us);
-    if (c->up->chan.state == CHAN_OPEN)
+    if (upstream_is_open(c->up))
         begin(c);
 }
 
@@ -343,13 +367,16 @@ static void on_closed(struct upstream_user *user, enum chan_end end, struct slic
     struct http_conn *c = conn_of(user);
     bool reused = c->up->reused;
     bool proper = end == CHAN_END_PEER;
+    bool died = proper || end == CHAN_END_FAILED; /* with TLS, the latter without close_notify */
 
     c->up = NULL;
     if (c->state == HTTP_CONN_OPENING) {
         enum failure f = end == CHAN_END_FAILED ? failure_of_text(text) : FAILURE_NO_LINK;
 
+        if (c->ops->on_failed && end == CHAN_END_FAILED)
+            c->ops->on_failed(c, text);
         http_conn_refuse(c, failure_http_status(f), "", failure_text(f));
-    } else if (!c->answered && proper && reused && c->retryable) {
+    } else if (!c->answered && died && reused && c->retryable) {
         use_upstream(c, true);
     } else if (!c->answered && c->request_broken) {
         http_conn_refuse(c, 400, "", "bad message framing");
@@ -374,21 +401,9 @@ const struct upstream_user exchange_user = {
 void http_conn_exchange(struct http_conn *c)
 {
     c->answered = c->in_body = c->request_broken = false;
+    c->interims = 0;
     c->response_head.off = c->response_head.len = 0;
     use_upstream(c, !c->retryable);
-}
-
-/* With its request complete, a client that ends its side has lost interest in the answer; unless
- * more requests were sent ahead. */
-static bool client_left(struct http_conn *c)
-{
-    char byte;
-    ssize_t n;
-
-    if (!c->stream.hangup || !exchange_request_done(c) || c->state == HTTP_CONN_UPGRADED)
-        return false;
-    n = recv(c->stream.watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 void exchange_event(struct http_conn *c)
@@ -397,10 +412,8 @@ void exchange_event(struct http_conn *c)
         conn_end(c, false);
         return;
     }
-    if (!c->up)
-        return;
     if (c->out.bytes < HTTP_CONN_OUT_MAX / 2)
-        chan_resume(&c->up->chan);
+        chan_resume(upstream_chan(c->up));
     if (c->stream.readable && (c->state == HTTP_CONN_UPGRADED || !exchange_request_done(c)))
-        chan_ready(&c->up->chan);
+        chan_ready(upstream_chan(c->up));
 }

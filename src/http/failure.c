@@ -25,7 +25,7 @@ static const struct {
 } answers[] = {
     [FAILURE_NONE] = {SOCKS5_SUCCEEDED, 200, "ok"},
     [FAILURE_GENERAL] = {SOCKS5_GENERAL_FAILURE, 502, "the target cannot be reached"},
-    [FAILURE_NO_LINK] = {SOCKS5_GENERAL_FAILURE, 503, "no connection to the wsp server"},
+    [FAILURE_NO_LINK] = {SOCKS5_GENERAL_FAILURE, 503, "the wsp link is down"},
     [FAILURE_REFUSED] = {SOCKS5_CONNECTION_REFUSED, 502, "connection refused"},
     [FAILURE_NETWORK_UNREACHABLE] = {SOCKS5_NETWORK_UNREACHABLE, 502, "network is unreachable"},
     [FAILURE_HOST_UNREACHABLE] = {SOCKS5_HOST_UNREACHABLE, 502, "no route to host"},

@@ -18,12 +18,27 @@ static bool line_completed(struct head_reader *r)
     return found || in.len >= HTTP1_HEAD_MAX;
 }
 
+/* Empty lines before a request are skipped for good (RFC 9112 section 2.2), so that they are not
+ * looked at again with every further byte. */
+static void skip_empty_lines(struct head_reader *r)
+{
+    struct slice in = buf_slice(&r->in);
+    size_t n = 0;
+
+    while (in.len - n >= 2 && in.p[n] == '\r' && in.p[n + 1] == '\n')
+        n += 2;
+    buf_consume(&r->in, n);
+    r->scanned -= n < r->scanned ? n : r->scanned;
+}
+
 static enum wsp_err parse(struct head_reader *r, bool response, struct http1_head *head,
                           size_t *head_len)
 {
     struct slice in = buf_slice(&r->in);
     enum wsp_err err;
 
+    if (!response)
+        skip_empty_lines(r);
     if (!line_completed(r))
         return WSP_ERR_MORE;
     err = response ? http1_response_parse(&in, head) : http1_request_parse(&in, head);

@@ -61,7 +61,7 @@ static enum wsp_err add_request_line(const struct http1_head *head, const struct
 
     if (err == WSP_OK)
         err = add_text(out, " ");
-    for (int i = 0; i < 2 && err == WSP_OK; i++)
+    for (int i = 0; i < 3 && err == WSP_OK; i++)
         err = add(out, r->target[i]);
     return err == WSP_OK ? add_text(out, head->minor ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n") : err;
 }
@@ -87,6 +87,9 @@ static bool is_dropped(const struct http1_head *head, const struct http_rewrite 
         return true;
     if (r->keep_upgrade && is_named(h, "Upgrade"))
         return false;
+    if (is_named(h,
+                 "HTTP2-Settings")) /* goes with an upgrade to HTTP/2, which is never passed on */
+        return true;
     return http1_is_hop_by_hop(head, h);
 }
 

@@ -7,7 +7,7 @@
 
 /* What becomes of a request's head. Slices are borrowed for the call. */
 struct http_rewrite {
-    struct slice target[2]; /* the new target, in two parts */
+    struct slice target[3]; /* the new target, in parts */
     struct slice host;      /* replaces Host, in the place of the first one; empty: Host is kept */
     bool keep_upgrade;      /* the upgrade asked for is passed on */
     /* Put in for a service behind a reverse proxy; empty: not touched. */

@@ -4,7 +4,7 @@
 
 static struct upstream *upstream_of(struct chan *ch)
 {
-    return container_of(ch, struct upstream, chan);
+    return container_of(ch, struct upstream, tls.chan);
 }
 
 static void on_opened(struct chan *ch, struct slice bound)
@@ -58,7 +58,8 @@ static void on_idle(struct timer *t)
     upstream_free(container_of(t, struct upstream, idle));
 }
 
-struct upstream *upstream_new(struct wsp_loop *loop, struct upstream_user *user)
+/* All but the channel. */
+static struct upstream *make(struct wsp_loop *loop, struct upstream_user *user)
 {
     struct upstream *u = calloc(1, sizeof(*u));
 
@@ -68,7 +69,27 @@ struct upstream *upstream_new(struct wsp_loop *loop, struct upstream_user *user)
     u->user = user;
     u->idle.fire = on_idle;
     list_init(&u->node);
-    chan_init(&u->chan, &ops);
+    return u;
+}
+
+struct upstream *upstream_new(struct wsp_loop *loop, struct upstream_user *user)
+{
+    struct upstream *u = make(loop, user);
+
+    if (u)
+        tls_chan_init_plain(&u->tls, &ops);
+    return u;
+}
+
+struct upstream *upstream_new_tls(struct wsp_loop *loop, struct upstream_user *user,
+                                  struct tls_context *context, const char *server_name)
+{
+    struct upstream *u = make(loop, user);
+
+    if (u && tls_chan_init(&u->tls, &ops, context, server_name) != WSP_OK) {
+        free(u);
+        return NULL;
+    }
     return u;
 }
 
@@ -76,7 +97,8 @@ void upstream_free(struct upstream *u)
 {
     if (!u)
         return;
-    chan_abort(&u->chan);
+    chan_abort(upstream_chan(u));
+    tls_chan_fini(&u->tls);
     timer_clear(u->loop, &u->idle);
     list_remove(&u->node);
     free(u);
@@ -97,7 +119,7 @@ struct upstream *upstream_take(struct list *pool, struct upstream_user *user)
         struct upstream *u = container_of(pool->prev, struct upstream, node);
 
         list_remove(&u->node);
-        if (u->chan.state != CHAN_OPEN || u->chan.ended) {
+        if (!upstream_is_open(u)) {
             upstream_free(u);
             continue;
         }

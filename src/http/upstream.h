@@ -5,8 +5,8 @@
 #ifndef HTTP_UPSTREAM_H
 #define HTTP_UPSTREAM_H
 
-#include "core/channel.h"
 #include "net/loop.h"
+#include "net/tls_chan.h"
 
 struct upstream;
 
@@ -20,7 +20,7 @@ struct upstream_user {
 };
 
 struct upstream {
-    struct chan chan;
+    struct tls_chan tls;        /* the channel, with TLS or plain */
     struct wsp_loop *loop;      /* borrowed */
     struct upstream_user *user; /* borrowed; NULL while idle */
     bool reused;                /* it has served a request before the current one */
@@ -28,8 +28,24 @@ struct upstream {
     struct timer idle;
 };
 
+static inline struct chan *upstream_chan(struct upstream *u)
+{
+    return &u->tls.chan;
+}
+
+/* A request can be sent: the channel is open, with TLS the handshake complete. */
+static inline bool upstream_is_open(const struct upstream *u)
+{
+    return tls_chan_is_open(&u->tls);
+}
+
 /* A new one, its channel not live yet; NULL without memory. */
 struct upstream *upstream_new(struct wsp_loop *loop, struct upstream_user *user);
+
+/* The same for an HTTPS server: see tls_chan_init. NULL without memory, or when `server_name` is
+ * unusable. */
+struct upstream *upstream_new_tls(struct wsp_loop *loop, struct upstream_user *user,
+                                  struct tls_context *context, const char *server_name);
 
 /* Aborts the channel if it is live and frees it. Accepts NULL. */
 void upstream_free(struct upstream *u);

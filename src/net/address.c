@@ -1,5 +1,7 @@
 #include "net/address.h"
 
+#include <netinet/tcp.h>
+
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -127,4 +129,15 @@ bool address_is_loopback(const struct address *a)
     if (in_addr_of(a, &in))
         return ntohl(in.s_addr) >> 24 == 127;
     return a->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
+}
+
+void address_set_tcp_options(int fd)
+{
+    const int one = 1, idle_s = 60, interval_s = 15, count = 4;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }

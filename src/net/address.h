@@ -30,6 +30,10 @@ void address_text(const struct address *a, char out[ADDRESS_TEXT_MAX]);
 /* The same without the port, IPv6 without brackets. */
 void address_host_text(const struct address *a, char out[ADDRESS_TEXT_MAX]);
 
+/* TCP_NODELAY, and keep-alive probes so that a peer that vanished is noticed within two minutes.
+ * What a listener accepts inherits them. */
+void address_set_tcp_options(int fd);
+
 unsigned address_port(const struct address *a);
 bool address_is_loopback(const struct address *a);
 

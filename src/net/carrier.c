@@ -161,9 +161,25 @@ static bool is_over(struct carrier *c, uint64_t now)
     return c->link.out.bytes == 0 || now >= c->flush_until_us;
 }
 
+/* The peer has ended, but what it sent last waits for a slow reader: not for ever. */
+static void watch_hangup(struct carrier *c, uint64_t now)
+{
+    if (!c->paused || !c->stream.hangup) {
+        c->gone_us = 0;
+        return;
+    }
+    if (!c->gone_us)
+        c->gone_us = now;
+    if (c->stream.broken || now - c->gone_us >= c->link.opt.stall_us)
+        c->lost = "closed by the peer while a slow reader held it up";
+}
+
 static void set_timer(struct carrier *c)
 {
     uint64_t due = c->flushing ? c->flush_until_us : link_deadline(&c->link);
+
+    if (c->gone_us && c->gone_us + c->link.opt.stall_us < due)
+        due = c->gone_us + c->link.opt.stall_us;
 
     /* Deadlines move on with every byte: the timer is left to fire early and is set again then. */
     if (due == UINT64_MAX || (timer_is_set(&c->timer) && c->timer.due_us <= due))
@@ -186,6 +202,7 @@ static void pump(struct task *t)
         link_tick(&c->link, now);
         give_output(c);
     }
+    watch_hangup(c, now);
     if (is_over(c, now)) {
         end(c);
         return;

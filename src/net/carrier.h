@@ -11,6 +11,7 @@ struct carrier {
     struct link_ops ops;
     struct block *rx; /* owned: received, not yet consumed; NULL when empty and not paused */
     bool paused;      /* the link stopped and goes on from rx */
+    uint64_t gone_us; /* since when the peer's end is seen but cannot be read up to; 0: not */
     bool flushing;    /* the link has failed: only its last bytes are sent */
     const char *lost; /* why the stream ended; NULL while it lives */
     struct task pump;

@@ -206,13 +206,12 @@ static bool start_attempt(struct dial_state *s, const struct address *to)
 {
     struct attempt *a = free_attempt(s);
     int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int one = 1;
 
     if (fd < 0) {
         note_errno(s, to, "socket", errno);
         return false;
     }
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    address_set_tcp_options(fd);
     if (connect(fd, &to->sa, to->len) != 0 && errno != EINPROGRESS && errno != EINTR) {
         note_errno(s, to, "connect", errno);
         close(fd);

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LINGER_US = 5000000, DROP_STEP = 16 * 1024 };
+enum { LINGERERS_MAX = 512, LINGER_US = 5000000, DROP_STEP = 16 * 1024 };
 
 struct lingerer {
     struct loop_owned owned;
@@ -20,7 +20,7 @@ static void lingerer_free(struct lingerer *g)
 
     watch_stop(g->loop, &g->watch);
     timer_clear(g->loop, &g->timer);
-    loop_disown(&g->owned);
+    loop_disown(g->loop, &g->owned);
     close(fd);
     free(g);
 }
@@ -56,7 +56,9 @@ void linger_start(struct wsp_loop *loop, int fd)
     struct lingerer *g = calloc(1, sizeof(*g));
 
     shutdown(fd, SHUT_WR);
-    if (!g) {
+    if (!g ||
+        loop_owned_count(loop) >= LINGERERS_MAX) { /* no flood of strangers holds descriptors */
+        free(g);
         close(fd);
         return;
     }

@@ -22,8 +22,8 @@ static void shortage(struct listener *l)
 {
     if (log_limit_ok(&l->noise, loop_now(l->loop)))
         log_error(loop_log(l->loop), "listener: accept: %s; trying again", strerror(errno));
-    want(l, false);
-    timer_set(l->loop, &l->retry, loop_now(l->loop) + RETRY_US);
+    if (timer_set(l->loop, &l->retry, loop_now(l->loop) + RETRY_US) == WSP_OK)
+        want(l, false);
 }
 
 static void on_retry(struct timer *t)
@@ -70,6 +70,7 @@ static int open_socket(const struct addrinfo *ai)
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    address_set_tcp_options(fd);
     if (ai->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
     if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {

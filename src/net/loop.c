@@ -26,6 +26,7 @@ struct wsp_loop {
     uint64_t armed_us; /* when timer_fd fires; UINT64_MAX: not armed */
     struct list tasks;
     struct list owned;
+    size_t owned_count;
     uint64_t now_us;
     bool in_turn;
     bool woken; /* from outside a turn, for what was set there */
@@ -282,11 +283,18 @@ void task_cancel(struct task *t)
 
 void loop_own(struct wsp_loop *loop, struct loop_owned *o)
 {
+    loop->owned_count++;
     list_push(&loop->owned, &o->node);
 }
 
-void loop_disown(struct loop_owned *o)
+size_t loop_owned_count(const struct wsp_loop *loop)
 {
+    return loop->owned_count;
+}
+
+void loop_disown(struct wsp_loop *loop, struct loop_owned *o)
+{
+    loop->owned_count--;
     list_remove(&o->node);
 }
 

@@ -63,7 +63,8 @@ struct loop_owned {
 };
 
 void loop_own(struct wsp_loop *loop, struct loop_owned *o);
-void loop_disown(struct loop_owned *o);
+void loop_disown(struct wsp_loop *loop, struct loop_owned *o);
+size_t loop_owned_count(const struct wsp_loop *loop);
 
 /* Time stands still while callbacks run; this lets it catch up, where a few milliseconds count. */
 uint64_t loop_catch_up(struct wsp_loop *loop);

@@ -1,39 +1,45 @@
-#include "server/exit.h"
+#include "net/outbound.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "proto/forward.h"
+struct outbound {
+    struct relay relay;
+    struct list node; /* on owner->all */
+    struct outbound_owner *owner;
+    struct dial dial;
+    unsigned port;
+    char host[];
+};
 
-void exit_free(struct exit_conn *e)
+static void outbound_free(struct outbound *o)
 {
-    struct server *s = e->server;
+    struct outbound_owner *owner = o->owner;
 
-    dial_cancel(&e->dial);
-    relay_fini(&e->relay);
-    list_remove(&e->node);
-    free(e);
-    server_exit_ended(s);
+    dial_cancel(&o->dial);
+    relay_fini(&o->relay);
+    list_remove(&o->node);
+    free(o);
+    if (owner->on_ended)
+        owner->on_ended(owner);
 }
 
 static void on_done(struct relay *r)
 {
-    exit_free(container_of(r, struct exit_conn, relay));
+    outbound_free(container_of(r, struct outbound, relay));
 }
 
-/* While dialling the client may cancel, or its link end: then nothing is left to relay. */
+/* While dialling, the peer may cancel or its link end: then nothing is left to relay. */
 static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
 {
-    struct exit_conn *e = container_of(ch, struct exit_conn, relay.chan);
+    struct outbound *o = container_of(ch, struct outbound, relay.chan);
 
-    if (e->relay.started)
+    if (o->relay.started)
         relay_closed(ch, end, text);
     else
-        exit_free(e);
+        outbound_free(o);
 }
 
-static const struct chan_ops exit_ops = {
+static const struct chan_ops ops = {
     .closed = on_closed,
     .deliver = relay_deliver,
     .pull = relay_pull,
@@ -41,9 +47,9 @@ static const struct chan_ops exit_ops = {
 
 static bool address_allowed(void *ctx, const struct address *address)
 {
-    struct exit_conn *e = ctx;
+    struct outbound *o = ctx;
 
-    return egress_address_ok(&e->server->egress, slice_str(e->host), address);
+    return !o->owner->allowed || o->owner->allowed(o->owner, o->host, address);
 }
 
 static void local_address(int fd, char out[ADDRESS_TEXT_MAX])
@@ -55,111 +61,73 @@ static void local_address(int fd, char out[ADDRESS_TEXT_MAX])
         address_text(&a, out);
 }
 
+static void refuse(struct outbound *o, const char *text)
+{
+    chan_refuse(&o->relay.chan, slice_str(text));
+    outbound_free(o);
+}
+
 static void on_dialled(struct dial *d, enum dial_status status, int fd, const char *text)
 {
-    struct exit_conn *e = container_of(d, struct exit_conn, dial);
+    struct outbound *o = container_of(d, struct outbound, dial);
     char bound[ADDRESS_TEXT_MAX];
 
     if (status != DIAL_OK) {
-        chan_refuse(&e->relay.chan, slice_str(text));
-        exit_free(e);
+        refuse(o, text);
         return;
     }
     local_address(fd, bound);
-    if (stream_init(&e->relay.stream, e->server->loop, fd, NULL) != WSP_OK ||
-        relay_start(&e->relay, slice_of(NULL, 0)) != WSP_OK) {
-        chan_refuse(&e->relay.chan, slice_str("out of resources"));
-        exit_free(e);
+    if (stream_init(&o->relay.stream, o->owner->loop, fd, NULL) != WSP_OK ||
+        relay_start(&o->relay, slice_of(NULL, 0)) != WSP_OK) {
+        refuse(o, "out of resources");
         return;
     }
-    chan_accept(&e->relay.chan, slice_str(bound));
+    chan_accept(&o->relay.chan, slice_str(bound));
 }
 
-/* The schemes of the original; others are names of networks there. NULL when the URL is fine. */
-static const char *check_target(const struct forward *f, char *text, size_t cap)
+static struct outbound *outbound_new(struct outbound_owner *owner, struct slice host, unsigned port)
 {
-    static const char *const tcp[] = {"socks5", "http", "https", "tcp", "tcp4", "tcp6"};
-    bool known = false;
+    struct outbound *o = calloc(1, sizeof(*o) + host.len + 1);
 
-    for (size_t i = 0; i < sizeof(tcp) / sizeof(*tcp); i++)
-        known = known || slice_eq_str(f->scheme, tcp[i]);
-    if (!known)
-        snprintf(text, cap, "dial %.*s: unknown network %.*s", SLICE_FMT(f->scheme),
-                 SLICE_FMT(f->scheme));
-    else if (f->port < 0)
-        snprintf(text, cap, "dial tcp: address %.*s: missing port in address", SLICE_FMT(f->host));
-    else if (f->host.len == 0 || f->port == 0 || f->host.len > 253 ||
-             memchr(f->host.p, '\0', f->host.len))
-        snprintf(text, cap, "dial tcp %.*s:%d: bad address", SLICE_FMT(f->host), f->port);
-    else
+    if (!o)
         return NULL;
-    return text;
+    relay_init(&o->relay, owner->loop, &ops, on_done);
+    o->owner = owner;
+    o->dial.on_done = on_dialled;
+    o->port = port;
+    memcpy(o->host, host.p, host.len);
+    list_push(&owner->all, &o->node);
+    return o;
 }
 
-static enum wsp_err start(struct exit_conn *e, struct link *l, struct slice id)
+void outbound_open(struct outbound_owner *owner, struct link *l, struct slice id, struct slice host,
+                   unsigned port)
 {
+    struct msg_response failed = {.success = false, .error = slice_str("out of memory")};
+    struct outbound *o = outbound_new(owner, host, port);
     struct dial_options options = {
-        .host = e->host,
-        .port = e->port,
-        .timeout_us = e->server->config->time.dial_us,
-        .allowed = address_allowed,
-        .ctx = e,
-    };
-    enum wsp_err err = link_adopt(l, &e->relay.chan, id);
+        .port = port, .timeout_us = owner->dial_us, .allowed = address_allowed, .ctx = o};
 
-    if (err == WSP_OK)
-        err = dial_start(e->server->loop, e->server->resolver, &e->dial, &options);
-    return err;
-}
-
-static struct exit_conn *exit_new(struct server *s, const struct forward *f)
-{
-    struct exit_conn *e = calloc(1, sizeof(*e) + f->host.len + 1);
-
-    if (!e)
-        return NULL;
-    relay_init(&e->relay, s->loop, &exit_ops, on_done);
-    e->server = s;
-    e->dial.on_done = on_dialled;
-    e->port = (unsigned)f->port;
-    memcpy(e->host, f->host.p, f->host.len);
-    list_push(&s->exits, &e->node);
-    return e;
-}
-
-static void refuse(struct link *l, struct slice id, const char *text)
-{
-    struct msg_response r = {.success = false, .error = slice_str(text)};
-
-    link_respond(l, id, &r);
-}
-
-void exit_open(struct server *s, struct link *l, struct slice id, struct slice url)
-{
-    struct forward f;
-    char text[512];
-    struct exit_conn *e;
-
-    if (forward_parse(url, &f, text, sizeof(text)) != WSP_OK ||
-        check_target(&f, text, sizeof(text))) {
-        refuse(l, id, text);
+    if (!o || link_adopt(l, &o->relay.chan, id) != WSP_OK) {
+        link_respond(l, id, &failed);
+        if (o)
+            outbound_free(o);
         return;
     }
-    log_debug(loop_log(s->loop), "%s chan %.*s: CONNECT DYNAMIC to %.*s port %d", l->name,
-              SLICE_FMT(id), SLICE_FMT(f.host), f.port);
-    e = exit_new(s, &f);
-    if (!e) {
-        refuse(l, id, "out of memory");
-        return;
-    }
-    if (!egress_host_ok(&s->egress, slice_str(e->host), e->port)) {
-        snprintf(text, sizeof(text), "dial tcp %s:%u: not allowed by egress rules", e->host,
-                 e->port);
-        refuse(l, id, text);
-        exit_free(e);
-    } else if (start(e, l, id) != WSP_OK) {
-        if (!chan_live(&e->relay.chan))
-            refuse(l, id, "out of memory");
-        exit_free(e); /* answers FAILED when the channel is live */
-    }
+    options.host = o->host;
+    if (dial_start(owner->loop, owner->resolver, &o->dial, &options) != WSP_OK)
+        refuse(o, "out of memory");
+}
+
+void outbound_owner_init(struct outbound_owner *owner, struct wsp_loop *loop,
+                         struct resolver *resolver, uint64_t dial_us)
+{
+    *owner = (struct outbound_owner){.loop = loop, .resolver = resolver, .dial_us = dial_us};
+    list_init(&owner->all);
+}
+
+void outbound_owner_fini(struct outbound_owner *owner)
+{
+    while (!list_empty(&owner->all))
+        outbound_free(container_of(owner->all.next, struct outbound, node));
 }

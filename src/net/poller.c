@@ -60,6 +60,8 @@ size_t poller_poll(struct poller *p, struct poller_ready *ready, size_t max)
             events |= POLLER_WRITE;
         if (ev[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
             events |= POLLER_HANGUP;
+        if (ev[i].events & (EPOLLHUP | EPOLLERR))
+            events |= POLLER_BROKEN;
         ready[i] = (struct poller_ready){ev[i].data.ptr, events};
     }
     return n < 0 ? 0 : (size_t)n;

@@ -9,7 +9,8 @@
 enum poller_event {
     POLLER_READ = 1,
     POLLER_WRITE = 2,
-    POLLER_HANGUP = 4, /* the peer sent FIN, or an error waits to be read */
+    POLLER_HANGUP = 4,  /* the peer sent FIN, or an error waits to be read */
+    POLLER_BROKEN = 16, /* both directions are gone */
 };
 #define POLLER_LEVEL 8 /* interest only: report again while it lasts, not just when it changes */
 

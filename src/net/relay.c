@@ -2,6 +2,11 @@
 
 #include <sys/socket.h>
 
+enum {
+    POOL_BUSY_BLOCKS = 2048,     /* 132 MiB: with more in use, queues are kept short */
+    RELAY_QUEUE_MIN = 32 * 1024, /* their length then */
+};
+
 enum { FLUSH_IDLE_US = 60000000 }; /* a reader that takes nothing for so long is reset */
 
 static struct relay *relay_of(struct chan *ch)
@@ -67,7 +72,9 @@ static bool try_finish(struct relay *r)
     if (!r->finishing)
         return false;
     if (r->out.bytes) {
-        timer_set(r->stream.loop, &r->idle, loop_now(r->stream.loop) + FLUSH_IDLE_US);
+        if (r->out.bytes != r->idle_bytes) /* only what the reader takes buys more time */
+            timer_set(r->stream.loop, &r->idle, loop_now(r->stream.loop) + FLUSH_IDLE_US);
+        r->idle_bytes = r->out.bytes;
         return false;
     }
     timer_clear(r->stream.loop, &r->idle);
@@ -109,7 +116,7 @@ enum wsp_err relay_start(struct relay *r, struct slice early)
 size_t relay_deliver(struct chan *ch, uint8_t *data, size_t len)
 {
     struct relay *r = relay_of(ch);
-    size_t taken = 0, room;
+    size_t taken = 0, room, max;
 
     if (r->out.bytes == 0 && r->stream.writable) {
         struct iovec iov = {data, len};
@@ -121,7 +128,8 @@ size_t relay_deliver(struct chan *ch, uint8_t *data, size_t len)
         }
         taken = n > 0 ? (size_t)n : 0;
     }
-    room = r->out.bytes < RELAY_QUEUE_MAX ? RELAY_QUEUE_MAX - r->out.bytes : 0;
+    max = loop_pool(r->stream.loop)->used > POOL_BUSY_BLOCKS ? RELAY_QUEUE_MIN : RELAY_QUEUE_MAX;
+    room = r->out.bytes < max ? max - r->out.bytes : 0;
     if (len - taken < room)
         room = len - taken;
     if (queue_append(&r->out, loop_pool(r->stream.loop), slice_of(data + taken, room)) != WSP_OK) {

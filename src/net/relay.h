@@ -21,6 +21,7 @@ struct relay {
     struct queue out;  /* delivered, not yet sent */
     struct buf early;  /* read from the stream before the relay started; pulled first */
     struct timer idle; /* runs while flushing the last bytes to a reader that does not read */
+    size_t idle_bytes; /* queued when it was last set */
     bool started;
     bool ended;                       /* the stream's end was read */
     bool finishing;                   /* the channel has ended: flush, then close */

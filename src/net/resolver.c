@@ -30,7 +30,10 @@ struct resolver {
     uint64_t checked_us;
     struct file_stamp stamp; /* of resolv.conf when the channels were made */
     const char *hosts;       /* path; borrowed */
+    size_t states;           /* queries, the cancelled ones that c-ares still asks included */
 };
+
+enum { STATES_MAX = 4096 }; /* queries at once: cancelled ones go on for seconds */
 
 enum answer_stage { ANSWER_WAITING, ANSWER_READY, ANSWER_DELIVERED };
 
@@ -44,6 +47,7 @@ struct answer {
 
 /* Outlives a cancelled query until c-ares has called back for both families. */
 struct resolve_state {
+    struct resolver *resolver;
     struct wsp_loop *loop;
     struct dns_channel *channel; /* borrowed; NULL when c-ares is not asked */
     struct resolve *query;       /* NULL once cancelled */
@@ -175,6 +179,7 @@ static void state_free(struct resolve_state *s)
     task_cancel(&s->deliver);
     free(s->answer[0].list);
     free(s->answer[1].list);
+    s->resolver->states--;
     free(s);
 }
 
@@ -390,10 +395,12 @@ static enum wsp_err find(struct resolver *r, struct resolve_state *s, const char
 
 enum wsp_err resolve_start(struct resolver *r, struct resolve *q, const char *name)
 {
-    struct resolve_state *s = calloc(1, sizeof(*s));
+    struct resolve_state *s = r->states < STATES_MAX ? calloc(1, sizeof(*s)) : NULL;
 
     if (!s)
         return WSP_ERR_NOMEM;
+    s->resolver = r;
+    r->states++;
     s->loop = r->loop;
     s->query = q;
     s->answer[0].owner = s->answer[1].owner = s;

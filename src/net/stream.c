@@ -20,21 +20,20 @@ static void on_watch(struct watch *w, unsigned events)
         s->writable = true;
     if (events & POLLER_HANGUP)
         s->hangup = s->readable = true;
+    if (events & POLLER_BROKEN)
+        s->broken = true;
     s->on_event(s);
 }
 
 enum wsp_err stream_init(struct stream *s, struct wsp_loop *loop, int fd,
                          void (*on_event)(struct stream *s))
 {
-    int one = 1;
-
     *s = (struct stream){.loop = loop, .on_event = on_event, .writable = true};
     s->watch = (struct watch){.fd = -1, .on_event = on_watch};
     if (watch_start(loop, &s->watch, fd, POLLER_READ | POLLER_WRITE) != WSP_OK) {
         close(fd);
         return WSP_ERR_SYSTEM;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* fails on unix sockets: fine */
     return WSP_OK;
 }
 

@@ -17,6 +17,7 @@ struct stream {
     bool readable;
     bool writable;
     bool hangup; /* FIN or an error is behind what can be read */
+    bool broken; /* an error, or both directions have ended */
 };
 
 /* Results of stream_recv and stream_send beside a byte count. */

@@ -237,38 +237,15 @@ static bool store_normal(struct parser *p, struct slice s, enum forward_part par
     return true;
 }
 
-/* True with *value decoded when the pair is named `name`. As in Go, a pair that holds a ';' or a
- * bad escape does not count. */
-static bool pair_value(struct parser *p, struct slice pair, const char *name, struct slice *value)
-{
-    char key_store[8]; /* longer than any name asked for */
-    struct forward_text key = {.p = key_store, .cap = sizeof(key_store)};
-    struct forward_fault ignored;
-    size_t from = p->store.len;
-    struct slice raw;
-
-    if (find(pair, ';') != pair.len)
-        return false;
-    cut(&pair, '=', &raw);
-    if (!forward_add_decoded(&key, pair, FORWARD_QUERY, &ignored) || key.cut ||
-        !slice_eq_str(slice_of(key_store, key.len), name))
-        return false;
-    if (!forward_add_decoded(&p->store, raw, FORWARD_QUERY, &ignored))
-        return false;
-    *value = store_end(p, from);
-    return true;
-}
-
-/* The first pair counts, even if its value is empty. */
 static void find_value(struct parser *p, struct slice query, const char *name, struct slice *value)
 {
-    while (query.len) {
-        struct slice pair = query;
+    size_t from = p->store.len;
+    size_t len;
 
-        cut(&pair, '&', &query);
-        if (pair_value(p, pair, name, value))
-            return;
-    }
+    if (!forward_query_find(query, name, p->store.p + from, p->store.cap - from, &len))
+        return;
+    p->store.len += len;
+    *value = store_end(p, from);
 }
 
 /* Everything behind "scheme:" and before the fragment. */

@@ -73,6 +73,12 @@ struct forward_open {
 enum wsp_err forward_open_write(const struct forward_open *o, char *out, size_t cap, size_t *len);
 
 /*
+ * The first value of `name` in a query, decoded as Go's url.ParseQuery does ('+' is a space). True
+ * with *len bytes in `out`, no NUL; false when there is none or it does not fit.
+ */
+bool forward_query_find(struct slice query, const char *name, char *out, size_t cap, size_t *len);
+
+/*
  * The channel name under which wsps files a URL: http and https: "http:" mode ":" value; others:
  * the user name when there is no mode, else as http. Returns WSP_OK or WSP_ERR_LIMIT.
  */

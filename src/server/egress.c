@@ -8,7 +8,8 @@
  * should reach by accident of where wsps runs.
  */
 static const char *const builtin_deny[] = {
-    "169.254.0.0/16", "fe80::/10", "fd00:ec2::254", "100.100.100.200", NULL,
+    "169.254.0.0/16", "fe80::/10",   "fd00:ec2::254", "100.100.100.200",
+    "168.63.129.16",  "192.0.0.192", "fd20:ce::254",  NULL,
 };
 
 static void list_fini(struct egress_list *l)

@@ -5,44 +5,48 @@
 #include <unistd.h>
 
 #include "proto/handshake.h"
-#include "server/peer.h"
+#include "server/reverse.h"
+#include "server/ws_wrap.h"
 
-/* Takes it off the server; the stream and the place in the listener go where the caller says. */
-static void front_forget(struct front *f)
+static struct front *front_of_conn(struct http_conn *c)
 {
+    return container_of(c, struct front, conn);
+}
+
+static void on_service_end(struct service_user *u)
+{
+    front_use(container_of(u, struct front, user), NULL);
+}
+
+void front_use(struct front *f, struct service *service)
+{
+    list_remove(&f->user.node);
+    f->service = service;
+    if (service)
+        list_push(&service->users, &f->user.node);
+}
+
+/* All but the place in the listener. */
+static void forget(struct front *f)
+{
+    struct server *s = f->server;
+
+    front_use(f, NULL);
+    http_conn_fini(&f->conn);
     list_remove(&f->node);
-    timer_clear(f->server->loop, &f->timer);
-    head_reader_fini(&f->reader);
     free(f);
+    server_use_ended(s);
 }
 
 void front_free(struct front *f)
 {
-    stream_close(&f->stream);
     listener_release(&f->server->listener);
-    front_forget(f);
+    forget(f);
 }
 
-static void answer(struct front *f, const struct handshake_verdict *v)
+static void on_end(struct http_conn *c)
 {
-    char out[1024];
-    size_t len;
-    struct iovec iov = {out, 0};
-
-    if (handshake_refusal_write(v, out, sizeof(out), &len) == WSP_OK) {
-        iov.iov_len = f->no_body ? len - strlen(v->body) : len;
-        stream_send(&f->stream, &iov, 1); /* a fresh connection has room for it */
-    }
-    stream_linger(&f->stream);
-    front_free(f);
-}
-
-static void refuse(struct front *f, unsigned status, const char *text)
-{
-    struct handshake_verdict v = {.status = status, .extra = ""};
-
-    snprintf(v.body, sizeof(v.body), "%s\n", text);
-    answer(f, &v);
+    front_free(front_of_conn(c));
 }
 
 static void log_refusal(struct front *f, const struct handshake_verdict *v)
@@ -60,7 +64,6 @@ static void log_refusal(struct front *f, const struct handshake_verdict *v)
 /* The request becomes a link: 101, then the stream is the link's. */
 static void upgrade(struct front *f, const struct handshake_verdict *v, struct slice behind)
 {
-    struct server *s = f->server;
     char out[512];
     size_t len;
     struct iovec iov = {out, 0};
@@ -70,15 +73,15 @@ static void upgrade(struct front *f, const struct handshake_verdict *v, struct s
         return;
     }
     iov.iov_len = len;
-    if (stream_send(&f->stream, &iov, 1) != (ssize_t)len) {
+    if (stream_send(&f->conn.stream, &iov, 1) != (ssize_t)len) {
         front_free(f);
         return;
     }
-    peer_start(s, stream_release(&f->stream), behind, &f->peer);
-    front_forget(f);
+    peer_start(f->server, stream_release(&f->conn.stream), behind, &f->peer);
+    forget(f);
 }
 
-static void on_link_path(struct front *f, const struct http1_head *head, struct slice behind)
+static void on_link_request(struct front *f, const struct http1_head *head, struct slice behind)
 {
     struct server *s = f->server;
     const char *auth = s->config->auth ? s->config->auth : "";
@@ -90,64 +93,112 @@ static void on_link_path(struct front *f, const struct http1_head *head, struct 
             .status = 503, .extra = "Retry-After: 30\r\n", .body = "too many links\n"};
     if (v.status == 101) {
         upgrade(f, &v, behind);
+        return;
+    }
+    log_refusal(f, &v);
+    v.body[strcspn(v.body, "\n")] = '\0';
+    http_conn_refuse(&f->conn, v.status, v.extra, v.body);
+}
+
+/* A request in one of the forms of RFC 9112 section 3.2, taken apart. */
+struct destination {
+    struct slice host; /* without port */
+    struct slice path;
+    struct slice query; /* with its '?', or empty */
+    struct slice rest;  /* of the path, behind the service's part */
+};
+
+static struct slice cut_query(struct slice *target)
+{
+    const uint8_t *mark = memchr(target->p, '?', target->len);
+    struct slice query = slice_of(NULL, 0);
+
+    if (mark) {
+        query = slice_of(mark, target->len - (size_t)(mark - target->p));
+        target->len -= query.len;
+    }
+    return query;
+}
+
+/* Host and target must agree on where the request goes; NULL when they do. */
+static const char *take_apart(const struct http1_head *head, struct destination *d)
+{
+    const struct http1_header *host = http1_find(head, "Host");
+    struct slice scheme, authority;
+    int port;
+
+    *d = (struct destination){.path = head->target};
+    if (http1_count(head, "Host") > 1 || (!host && head->minor == 1))
+        return "exactly one Host field is needed";
+    if (host && host->value.len && http1_authority_parse(host->value, &d->host, &port) != WSP_OK)
+        return "bad Host";
+    if (http1_absolute_split(head->target, &scheme, &authority, &d->path) == WSP_OK) {
+        if (!host || !slice_eq_nocase(authority, host->value))
+            return "Host differs from the request target";
+    } else if (head->target.p[0] != '/' && !slice_eq_str(head->target, "*")) {
+        return "bad request target";
+    }
+    d->query = cut_query(&d->path);
+    return NULL;
+}
+
+static bool is_link_shaped(const struct http1_head *head)
+{
+    return http1_has_token(head, "Upgrade", "websocket") &&
+           (http1_find(head, "Proto") || http1_has_token(head, "Sec-WebSocket-Protocol", "wsp.1"));
+}
+
+static void to_service(struct front *f, const struct http1_head *head, struct slice behind,
+                       const struct destination *d)
+{
+    if (!f->service->peer)
+        http_conn_refuse(&f->conn, 503, "Retry-After: 5\r\n",
+                         "the service is offline: its client is not connected");
+    else if (f->service->kind != SERVICE_TCP)
+        reverse_request(f, head, d->rest, d->query);
+    else if (ws_wrap_request(&f->conn, head, behind, f->service))
+        forget(f);
+}
+
+static bool find_service(struct front *f, struct destination *d)
+{
+    front_use(f, service_find(f->server, d->host, d->path, &d->rest));
+    return f->service != NULL;
+}
+
+/* A link is a link whatever its Host; then come domains, paths, and the link's path again for what
+ * only looks like a link. */
+static void on_request(struct http_conn *c, const struct http1_head *head, struct slice behind)
+{
+    struct front *f = front_of_conn(c);
+    struct destination d;
+    const char *wrong = take_apart(head, &d);
+    bool on_link_path = slice_eq_str(d.path, f->server->config->path);
+
+    front_use(f, NULL);
+    if (on_link_path && is_link_shaped(head)) {
+        on_link_request(f, head, behind);
+    } else if (wrong) {
+        http_conn_refuse(c, 400, "", wrong);
+    } else if (slice_eq_str(head->method, "CONNECT")) {
+        http_conn_refuse(c, 405, "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n",
+                         "this is not a forward proxy");
+    } else if (find_service(f, &d)) {
+        to_service(f, head, behind, &d);
+    } else if (on_link_path) {
+        on_link_request(f, head, behind);
     } else {
-        log_refusal(f, &v);
-        answer(f, &v);
+        http_conn_refuse(c, 404, "", "not found");
     }
 }
 
-static void route(struct front *f, const struct http1_head *head, struct slice behind)
-{
-    struct slice path = head->target;
-    struct http1_body body;
-    const uint8_t *query = memchr(path.p, '?', path.len);
-
-    f->no_body = slice_eq_str(head->method, "HEAD");
-    if (query)
-        path.len = (size_t)(query - path.p);
-    if (http1_request_body(head, &body) != WSP_OK)
-        refuse(f, 400, "bad message framing");
-    else if (slice_eq_str(path, f->server->config->path))
-        on_link_path(f, head, behind);
-    else
-        refuse(f, 404, "not found");
-}
-
-static void on_event(struct stream *stream)
-{
-    struct front *f = container_of(stream, struct front, stream);
-    struct http1_head head;
-    size_t head_len;
-    struct slice behind;
-
-    switch (head_reader_request(&f->reader, stream, &head, &head_len)) {
-    case WSP_OK:
-        behind = buf_slice(&f->reader.in);
-        slice_advance(&behind, head_len);
-        route(f, &head, behind);
-        break;
-    case WSP_ERR_MORE:
-        break;
-    case WSP_ERR_MALFORMED:
-        refuse(f, 400, "bad request");
-        break;
-    case WSP_ERR_LIMIT:
-        refuse(f, 431, "request head too large");
-        break;
-    default:
-        front_free(f);
-    }
-}
-
-static void on_timeout(struct timer *t)
-{
-    struct front *f = container_of(t, struct front, timer);
-
-    if (f->reader.in.len)
-        refuse(f, 408, "request head not finished in time");
-    else
-        front_free(f);
-}
+static const struct http_conn_ops ops = {
+    .on_request = on_request,
+    .upstream = reverse_upstream,
+    .on_failed = reverse_failed,
+    .spare = reverse_spare,
+    .on_end = on_end,
+};
 
 void front_accept(struct server *s, int fd, const struct address *peer)
 {
@@ -160,9 +211,23 @@ void front_accept(struct server *s, int fd, const struct address *peer)
     }
     f->server = s;
     f->peer = *peer;
-    f->timer.fire = on_timeout;
+    f->user.end = on_service_end;
+    list_init(&f->user.node);
+    f->conn.head_us = s->config->time.handshake_us;
+    f->conn.open_us = s->config->time.open_us;
+    if (http_conn_start(&f->conn, s->loop, fd, &ops) != WSP_OK) {
+        listener_release(&s->listener);
+        free(f);
+        return;
+    }
     list_push(&s->fronts, &f->node);
-    if (stream_init(&f->stream, s->loop, fd, on_event) != WSP_OK ||
-        timer_set(s->loop, &f->timer, loop_now(s->loop) + s->config->time.handshake_us) != WSP_OK)
-        front_free(f);
+}
+
+void fronts_drain(struct server *s)
+{
+    struct list *node, *tmp;
+
+    list_each (node, tmp, &s->fronts) {
+        http_conn_drain(&front_of(node)->conn);
+    }
 }

@@ -1,18 +1,18 @@
-/* One connection on the public port, from accept to where its request is sent. */
+/* A connection on the public port: its requests become a link, a WebSocket in front of a TCP
+ * service, or are exchanged with an HTTP service. */
 #ifndef SERVER_FRONT_H
 #define SERVER_FRONT_H
 
-#include "http/head_reader.h"
-#include "server/server.h"
+#include "http/conn.h"
+#include "server/service.h"
 
 struct front {
+    struct http_conn conn;
     struct list node; /* on server->fronts */
     struct server *server;
-    struct stream stream;
-    struct timer timer; /* for the whole head */
-    struct head_reader reader;
     struct address peer;
-    bool no_body; /* the request is HEAD: an answer has none */
+    struct service *service;  /* of the current or last request; NULL when none or gone */
+    struct service_user user; /* on service->users */
 };
 
 static inline struct front *front_of(struct list *node)
@@ -23,7 +23,13 @@ static inline struct front *front_of(struct list *node)
 /* `fd` is taken. */
 void front_accept(struct server *s, int fd, const struct address *peer);
 
+/* Idle ones end, the others after their current request. */
+void fronts_drain(struct server *s);
+
 /* Ends it at once. */
 void front_free(struct front *f);
+
+/* The service whose upstreams the current request uses, or NULL. */
+void front_use(struct front *f, struct service *service);
 
 #endif

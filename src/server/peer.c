@@ -2,9 +2,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "proto/forward.h"
 #include "server/exit.h"
+#include "server/service.h"
 
 static struct peer *peer_of_link(struct link *l)
 {
@@ -53,7 +55,7 @@ static void on_connect(struct link *l, struct slice id, const struct msg_request
         on_local(l, id, request->url);
         break;
     case MSG_REMOTE:
-        refuse(l, id, "remote forwarding is not supported by this wsps yet");
+        service_register(p, l, id, request->url);
         break;
     default:
         snprintf(text, sizeof(text), "unknown %d", (int)request->type);
@@ -63,6 +65,8 @@ static void on_connect(struct link *l, struct slice id, const struct msg_request
 
 static void peer_forget(struct peer *p)
 {
+    while (!list_empty(&p->services))
+        service_offline(container_of(p->services.next, struct service, peer_node));
     p->server->peer_count--;
     list_remove(&p->node);
     listener_release(&p->server->listener);
@@ -108,10 +112,13 @@ void peer_start(struct server *s, int fd, struct slice early, const struct addre
     address_text(address, text);
     if (!p || carrier_start(&p->carrier, &start) != WSP_OK) {
         log_error(loop_log(s->loop), "%s: from %s cannot start: out of memory", name, text);
+        if (!p)
+            close(fd);
         listener_release(&s->listener);
         free(p);
         return;
     }
+    list_init(&p->services);
     p->server = s;
     p->address = *address;
     list_push(&s->peers, &p->node);

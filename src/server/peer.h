@@ -10,6 +10,8 @@ struct peer {
     struct list node; /* on server->peers */
     struct server *server;
     struct address address;
+    struct list services; /* what it has registered: struct service.peer_node */
+    size_t service_count;
 };
 
 static inline struct peer *peer_of(struct list *node)

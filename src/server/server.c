@@ -5,6 +5,8 @@
 #include "server/exit.h"
 #include "server/front.h"
 #include "server/peer.h"
+#include "server/service.h"
+#include "server/ws_wrap.h"
 
 static void on_accept(struct listener *l, int fd, const struct address *peer)
 {
@@ -47,10 +49,14 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct 
         .bind = config->bind, .port = config->port, .limit = (size_t)config->max_connections};
     enum wsp_err err;
 
+    uint64_t seed[2];
+
     *s = (struct server){.loop = loop, .config = config};
+    loop_random(seed, sizeof(seed));
+    map_init(&s->services, seed);
     list_init(&s->fronts);
     list_init(&s->peers);
-    list_init(&s->exits);
+    list_init(&s->wraps);
     task_init(&s->drained, on_drained);
     s->drain.fire = on_drain_time;
     s->noise = (struct log_limit){.window_us = 10000000, .burst = 20};
@@ -62,6 +68,7 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct 
     if (err == WSP_OK) {
         s->resolver = resolver_new(loop);
         if (s->resolver) {
+            exit_init(s);
             log_start(s);
             return WSP_OK;
         }
@@ -72,16 +79,9 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct 
     return err;
 }
 
-static void stop_accepting(struct server *s)
+void server_use_ended(struct server *s)
 {
-    listener_stop(&s->listener);
-    while (!list_empty(&s->fronts))
-        front_free(front_of(s->fronts.next));
-}
-
-void server_exit_ended(struct server *s)
-{
-    if (s->draining && list_empty(&s->exits))
+    if (s->draining && list_empty(&s->exits.all) && list_empty(&s->fronts) && list_empty(&s->wraps))
         task_post(s->loop, &s->drained);
 }
 
@@ -89,19 +89,29 @@ void server_drain(struct server *s, void (*on_drained_cb)(struct server *s))
 {
     s->draining = true;
     s->on_drained = on_drained_cb;
-    stop_accepting(s);
+    listener_stop(&s->listener);
+    fronts_drain(s);
     if (timer_set(s->loop, &s->drain, loop_now(s->loop) + s->config->time.drain_us) != WSP_OK)
         task_post(s->loop, &s->drained);
-    server_exit_ended(s);
+    server_use_ended(s);
 }
 
 void server_stop(struct server *s)
 {
-    stop_accepting(s);
+    struct map_node *n;
+
+    listener_stop(&s->listener);
+    while (!list_empty(&s->fronts))
+        front_free(front_of(s->fronts.next));
+    while (!list_empty(&s->wraps))
+        ws_wrap_free(ws_wrap_of(s->wraps.next));
     while (!list_empty(&s->peers))
         peer_free(peer_of(s->peers.next));
-    while (!list_empty(&s->exits))
-        exit_free(exit_of(s->exits.next));
+    while ((n = map_any(&s->services)))
+        service_free(container_of(n, struct service, node));
+    map_fini(&s->services);
+    if (s->resolver)
+        outbound_owner_fini(&s->exits);
     timer_clear(s->loop, &s->drain);
     task_cancel(&s->drained);
     resolver_free(s->resolver);

@@ -1,10 +1,11 @@
-/* wsps: the public port, the links of its clients, and what they opened. */
+/* wsps: the public port, the links of its clients, what they opened and what they registered. */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
+#include "base/map.h"
 #include "config/wsps_config.h"
 #include "net/listener.h"
-#include "net/resolver.h"
+#include "net/outbound.h"
 #include "server/egress.h"
 
 struct server {
@@ -13,9 +14,11 @@ struct server {
     struct listener listener;
     struct resolver *resolver; /* owned */
     struct egress egress;
-    struct list fronts; /* connections whose request is still being read */
-    struct list peers;  /* links */
-    struct list exits;  /* connections to targets */
+    struct list fronts;          /* connections on the public port that speak HTTP */
+    struct list wraps;           /* those that are WebSockets in front of a TCP service */
+    struct list peers;           /* links */
+    struct outbound_owner exits; /* connections to targets of DYNAMIC */
+    struct map services;         /* what is registered, by name */
     size_t peer_count;
     unsigned last_peer;  /* number of the newest link, for its name */
     bool draining;       /* nothing new is begun */
@@ -34,8 +37,8 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct 
  * configured time. */
 void server_drain(struct server *s, void (*on_drained)(struct server *s));
 
-/* To be called when an exit has ended. */
-void server_exit_ended(struct server *s);
+/* To be called when something that a drain waits for has ended. */
+void server_use_ended(struct server *s);
 
 /* Ends everything at once. */
 void server_stop(struct server *s);

@@ -197,7 +197,8 @@ static struct end *block(struct rig *r, struct end *e)
     return e;
 }
 
-/* While a full endpoint holds up the input, silence is our own doing. */
+/* While a full endpoint holds up the input, silence is our own doing; a pong every ping_us tells the
+ * peer that we live. */
 static void test_silence_while_blocked(void **state)
 {
     struct rig r;
@@ -209,6 +210,8 @@ static void test_silence_while_blocked(void **state)
         e = block(&r, rig_opened(&r));
         rig_advance(&r, 500 * SECOND);
         assert_false(r.link.failed);
+        for (int i = 0; i < 500 / 25; i++)
+            rig_expect_frame(&r, WS_PONG, slice_str(""));
         rig_expect_nothing(&r);
         chan_resume(&e->ch);
         e->room = SIZE_MAX;
@@ -237,6 +240,7 @@ static void test_stall(void **state)
     rig_advance(&r, 30 * SECOND - 1);
     assert_true(chan_live(&e->ch));
     rig_advance(&r, 1);
+    rig_expect_frame(&r, WS_PONG, slice_str(""));
     rig_expect(&r, end_id(e), MSG_INTERRUPT, slice_str(""));
     assert_int_equal(e->how, CHAN_END_STALLED);
     assert_true(link_wants_input(&r.link));

@@ -318,26 +318,31 @@ static void test_wake(void **state)
 
 struct orphan {
     struct loop_owned owned;
+    struct wsp_loop *loop;
     unsigned ended;
 };
 
 static void on_orphan_end(struct loop_owned *o)
 {
-    loop_disown(o);
-    container_of(o, struct orphan, owned)->ended++;
+    struct orphan *orphan = container_of(o, struct orphan, owned);
+
+    loop_disown(orphan->loop, o);
+    orphan->ended++;
 }
 
 static void test_owned(void **state)
 {
     struct wsp_loop *loop = wsp_loop_new();
-    struct orphan a = {.owned.end = on_orphan_end}, b = a, c = a;
+    struct orphan a = {.owned.end = on_orphan_end, .loop = loop}, b = a, c = a;
 
     (void)state;
     assert_non_null(loop);
     loop_own(loop, &a.owned);
     loop_own(loop, &b.owned);
     loop_own(loop, &c.owned);
-    loop_disown(&b.owned);
+    assert_int_equal(loop_owned_count(loop), 3);
+    loop_disown(loop, &b.owned);
+    assert_int_equal(loop_owned_count(loop), 2);
     wsp_loop_free(loop);
     assert_int_equal(a.ended, 1);
     assert_int_equal(b.ended, 0);

@@ -108,7 +108,7 @@ static void test_hangup(void **state)
     assert_int_equal(events(f), POLLER_READ | POLLER_HANGUP);
     close(f->fds[1]);
     f->fds[1] = -1;
-    assert_int_equal(events(f), POLLER_READ | POLLER_WRITE | POLLER_HANGUP);
+    assert_int_equal(events(f), POLLER_READ | POLLER_WRITE | POLLER_HANGUP | POLLER_BROKEN);
 }
 
 static void test_max(void **state)

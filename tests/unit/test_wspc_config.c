@@ -38,7 +38,22 @@ static const struct bad bad_files[] = {
 /* The members of one client behind its server; the error stands behind the place. */
 static const struct bad bad_clients[] = {
     {"\"local\":[\"tcp://a:s3cret@:22\"]", "local: not supported by this version yet"},
-    {"\"remote\":[\"tcp://a:s3cret@h:22\"]", "remote: not supported by this version yet"},
+    {"\"remote\":[\"tcp://a:s3cret@h:22\"]",
+     "remote[0]: a channel without mode is not supported by this version yet"},
+    {"\"remote\":[\"http://h:1\"]",
+     "remote[0]: expected ?mode=path&value=… or ?mode=domain&value=…"},
+    {"\"remote\":[\"http://h:1?mode=x&value=a\"]", "remote[0]: expected a mode of path or domain"},
+    {"\"remote\":[\"http://h:1?mode=path\"]",
+     "remote[0]: expected a value for the mode: the path or the domain"},
+    {"\"remote\":[\"http://h:1?mode=domain&value=1.2.3.4\"]",
+     "remote[0]: expected a domain name as value, without port"},
+    {"\"remote\":[\"tcp://h?mode=path&value=a\"]", "remote[0]: expected a port from 1 to 65535"},
+    {"\"remote\":[\"http://:1?mode=path&value=a\"]",
+     "remote[0]: expected the service's host, IPv6 in brackets"},
+    {"\"remote\":[\"ftp://h:1?mode=path&value=a\"]",
+     "remote[0]: expected a scheme of http://, https:// or tcp://"},
+    {"\"remote\":[\"http://h:1?mode=path&value=a\",\"tcp://h:2?mode=path&value=a\"]",
+     "remote[1]: same mode and value as remote[0]"},
     {"\"remote\":{}", "remote: expected an array, found an object"},
     {"\"auth\":\"s3cret\\u0007\"", "auth: control bytes are not allowed"},
     {"\"auth\":1", "auth: expected a string, found a number"},
@@ -206,10 +221,21 @@ static void test_server_prefixes(void **state)
 
 static const char full[] =
     "{\"log\":{\"level\":\"debug\"},\"limits\":{\"connections\":9},\"time\":{\"reconnect_max\":5},"
-    "\"client\":[{\"server\":\"ws://a:1/p\",\"auth\":\"s3cret\",\"local\":[],\"remote\":[],"
+    "\"client\":[{\"server\":\"ws://a:1/p\",\"auth\":\"s3cret\",\"local\":[],\"remote\":["
+    "\"HTTP://h:81/b/?mode=path&value=api\",\"https://[::1]?mode=domain&value=A.test\","
+    "\"tcp://h:5900?mode=path&value=vnc\"],"
     "\"dynamic\":[\"http://:80\",\"SOCKS5://127.0.0.1:1080\",\"socks5://[::1]:1080/\"],"
     "\"dynamic_auth\":\"me:pass:s3cret\"},{\"server\":\"ws://b\",\"auth\":\"\","
     "\"dynamic_auth\":\"\",\"dynamic\":[\"socks5://localhost:1080\"]}]}";
+
+static void expect_remote(const struct wspc_remote *r, const char *url, const char *name,
+                          unsigned port)
+{
+    assert_string_equal(r->url, url);
+    assert_string_equal(r->redacted, url);
+    assert_string_equal(r->name, name);
+    assert_int_equal(r->port, port);
+}
 
 static void test_full(void **state)
 {
@@ -229,6 +255,14 @@ static void test_full(void **state)
     assert_null(c.client[1].auth);
     assert_null(c.client[1].proxy_user);
     assert_int_equal(c.client[0].dynamic_count, 3);
+    assert_int_equal(c.client[0].remote_count, 3);
+    expect_remote(&c.client[0].remote[0], "http://h:81/b/?mode=path&value=api", "http:path:api",
+                  81);
+    expect_remote(&c.client[0].remote[1], "https://[::1]?mode=domain&value=A.test",
+                  "http:domain:A.test", 443);
+    expect_remote(&c.client[0].remote[2], "tcp://h:5900?mode=path&value=vnc", "http:path:vnc",
+                  5900);
+    assert_string_equal(c.client[0].remote[1].host, "::1");
     l = c.client[0].dynamic;
     assert_true(l[0].is_http);
     assert_null(l[0].bind);

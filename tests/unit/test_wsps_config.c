@@ -73,7 +73,12 @@ static const struct bad bad[] = {
     {"{\"port\":80,\"limits\":{\"links\":0}}",
      "1:30: limits.links: expected a whole number from 1 to 1000000"},
     {"{\"port\":80,\"client\":[]}", "1:12: unknown key \"client\": expected one of log, ssl, host, "
-                                    "auth, path, port, bind, time, egress, limits"},
+                                    "auth, path, port, bind, time, egress, limits, "
+                                    "upstream_ca"},
+    {"{\"port\":80,\"upstream_ca\":{\"a\":5}}",
+     "1:31: upstream_ca.a: expected a string, found a number"},
+    {"{\"port\":80,\"upstream_ca\":{\"a\":\"\"}}",
+     "1:31: upstream_ca.a: expected the name of a PEM file"},
 };
 
 static enum wsp_err load(struct wsps_config *c, const char *text, char *error)
@@ -132,7 +137,8 @@ static const char full[] =
     "\"time\":{\"dial\":1,\"open\":2,\"handshake\":3,\"ping\":4,\"dead\":5,\"probe\":6,"
     "\"probe_answer\":7,\"reconnect_min\":0.25,\"reconnect_max\":8,\"healthy\":9,\"stall\":10,"
     "\"drain\":11},\"egress\":{\"allow\":[\"*.example.com\",\"10.0.0.0/8:80-90\"],\"deny\":[]},"
-    "\"limits\":{\"links\":1,\"channels_per_link\":2,\"connections\":3}}";
+    "\"limits\":{\"links\":1,\"channels_per_link\":2,\"connections\":3},"
+    "\"upstream_ca\":{\"own\":\"/etc/own.pem\"}}";
 
 static void test_full(void **state)
 {
@@ -157,6 +163,9 @@ static void test_full(void **state)
     assert_int_equal(c.max_links, 1);
     assert_int_equal(c.max_channels, 2);
     assert_int_equal(c.max_connections, 3);
+    assert_int_equal(c.upstream_ca_count, 1);
+    assert_string_equal(c.upstream_ca[0].name, "own");
+    assert_string_equal(c.upstream_ca[0].file, "/etc/own.pem");
     wsps_config_fini(&c);
 }
 

@@ -1,0 +1,200 @@
+#include "client/registration.h"
+
+#include <stdlib.h>
+
+enum {
+    ANSWER_US = 5000000,
+    BACKOFF_MIN_US = 5000000,
+    BACKOFF_MAX_US = 60000000,
+};
+
+static void ask_next(struct session *s);
+
+static struct registration *registration_of(struct chan *ch)
+{
+    return container_of(ch, struct registration, chan);
+}
+
+static struct wsp_loop *loop_of(const struct session *s)
+{
+    return s->client->loop;
+}
+
+/* What a person can do about a refusal. */
+static const char *hint(struct slice text)
+{
+    static const struct {
+        const char *part, *hint;
+    } hints[] = {
+        {"already registered", "another client holds this name: choose another value, or end it"},
+        {"does not set host", "set \"host\" in the server's wsps.json, or use mode=path"},
+        {"same path as wsps", "choose a value other than the server's \"path\""},
+        {"same domain as wsps", "choose a domain other than the server's \"host\""},
+        {"illegal or empty", "change the mode or the value of this entry"},
+        {"unsupported http mode", "use mode=path or mode=domain"},
+        {"not supported", "a newer wsps is needed"},
+    };
+
+    for (size_t i = 0; i < sizeof(hints) / sizeof(*hints); i++)
+        if (text.len && memmem(text.p, text.len, hints[i].part, strlen(hints[i].part)))
+            return hints[i].hint;
+    return "see the server's log";
+}
+
+static void refused(struct registration *r, struct slice text)
+{
+    struct session *s = r->session;
+
+    r->state = REGISTRATION_REFUSED;
+    r->backoff_us = r->backoff_us ? r->backoff_us * 2 : BACKOFF_MIN_US;
+    if (r->backoff_us > BACKOFF_MAX_US)
+        r->backoff_us = BACKOFF_MAX_US;
+    timer_set(loop_of(s), &r->timer, loop_now(loop_of(s)) + r->backoff_us);
+    log_warn(loop_log(loop_of(s)), "%s: remote %s: not registered: %.*s (%s); next try in %u s",
+             s->name, r->remote->redacted, SLICE_FMT(text), hint(text),
+             (unsigned)(r->backoff_us / 1000000));
+    ask_next(s);
+}
+
+static void on_opened(struct chan *ch, struct slice bound)
+{
+    struct registration *r = registration_of(ch);
+    struct session *s = r->session;
+
+    (void)bound;
+    chan_forget(ch);
+    timer_clear(loop_of(s), &r->timer);
+    r->state = REGISTRATION_DONE;
+    r->backoff_us = 0;
+    log_info(loop_log(loop_of(s)), "%s: registered %s for %s", s->name, r->remote->name,
+             r->remote->redacted);
+    ask_next(s);
+}
+
+static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
+{
+    struct registration *r = registration_of(ch);
+
+    if (end == CHAN_END_FAILED)
+        refused(r, text);
+    else
+        r->state = REGISTRATION_WANTED; /* asked for again with the next link */
+}
+
+/* Nothing is ever delivered or pulled: the channel is forgotten with the answer. */
+static size_t on_deliver(struct chan *ch, uint8_t *data, size_t len)
+{
+    (void)ch;
+    (void)data;
+    return len;
+}
+
+static struct chan_pull on_pull(struct chan *ch, uint8_t *out, size_t cap)
+{
+    (void)ch;
+    (void)out;
+    (void)cap;
+    return (struct chan_pull){0, CHAN_THEN_IDLE};
+}
+
+static const struct chan_ops ops = {
+    .opened = on_opened,
+    .closed = on_closed,
+    .deliver = on_deliver,
+    .pull = on_pull,
+};
+
+static void ask(struct registration *r)
+{
+    struct session *s = r->session;
+    struct msg_request request = {.type = MSG_REMOTE, .url = slice_str(r->remote->url)};
+
+    chan_init(&r->chan, &ops);
+    r->state = REGISTRATION_ASKED;
+    if (link_open(&s->carrier.link, &r->chan, &request) != WSP_OK ||
+        timer_set(loop_of(s), &r->timer, loop_now(loop_of(s)) + ANSWER_US) != WSP_OK) {
+        chan_forget(&r->chan);
+        r->state = REGISTRATION_WANTED;
+    }
+}
+
+/* One at a time, as the original does. */
+static void ask_next(struct session *s)
+{
+    struct registration *next = NULL;
+
+    if (s->state != SESSION_UP || s->client->draining)
+        return;
+    for (size_t i = s->config->remote_count; i-- > 0;) {
+        if (s->registration[i].state == REGISTRATION_ASKED)
+            return;
+        if (s->registration[i].state == REGISTRATION_WANTED)
+            next = &s->registration[i];
+    }
+    if (next)
+        ask(next);
+}
+
+static void on_timer(struct timer *t)
+{
+    struct registration *r = container_of(t, struct registration, timer);
+
+    if (r->state == REGISTRATION_ASKED) {
+        chan_forget(&r->chan);
+        refused(r, slice_str("timeout"));
+    } else {
+        r->state = REGISTRATION_WANTED;
+        ask_next(r->session);
+    }
+}
+
+enum wsp_err registrations_init(struct session *s)
+{
+    size_t count = s->config->remote_count;
+
+    s->registration = calloc(count ? count : 1, sizeof(*s->registration));
+    if (!s->registration)
+        return WSP_ERR_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        struct registration *r = &s->registration[i];
+
+        chan_init(&r->chan, &ops);
+        r->session = s;
+        r->remote = &s->config->remote[i];
+        r->timer.fire = on_timer;
+    }
+    return WSP_OK;
+}
+
+void registrations_stop(struct session *s)
+{
+    for (size_t i = 0; s->registration && i < s->config->remote_count; i++) {
+        struct registration *r = &s->registration[i];
+
+        chan_forget(&r->chan);
+        timer_clear(loop_of(s), &r->timer);
+        r->state = REGISTRATION_WANTED;
+    }
+}
+
+void registrations_fini(struct session *s)
+{
+    registrations_stop(s);
+    free(s->registration);
+    s->registration = NULL;
+}
+
+void registrations_start(struct session *s)
+{
+    for (size_t i = 0; i < s->config->remote_count; i++)
+        s->registration[i].backoff_us = 0;
+    ask_next(s);
+}
+
+const struct wspc_remote *registration_find(const struct session *s, struct slice name)
+{
+    for (size_t i = 0; i < s->config->remote_count; i++)
+        if (slice_eq_str(name, s->config->remote[i].name))
+            return &s->config->remote[i];
+    return NULL;
+}

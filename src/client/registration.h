@@ -1,0 +1,38 @@
+/*
+ * The session's entries of `remote`: registered with the server whenever the link comes up, one
+ * after the other; one that is refused is tried again while the others work.
+ */
+#ifndef CLIENT_REGISTRATION_H
+#define CLIENT_REGISTRATION_H
+
+#include "client/session.h"
+
+enum registration_state {
+    REGISTRATION_WANTED, /* to be asked for */
+    REGISTRATION_ASKED,  /* CONNECT is out */
+    REGISTRATION_DONE,
+    REGISTRATION_REFUSED, /* until its timer asks again */
+};
+
+struct registration {
+    struct chan chan; /* only for the question: the id is finished with the answer */
+    struct session *session;
+    const struct wspc_remote *remote;
+    enum registration_state state;
+    struct timer timer; /* for the answer, or until the next try */
+    uint64_t backoff_us;
+};
+
+/* Allocates them for the session's configuration. WSP_OK or WSP_ERR_NOMEM. */
+enum wsp_err registrations_init(struct session *s);
+void registrations_fini(struct session *s);
+
+/* The link has come up: ask for all. */
+void registrations_start(struct session *s);
+/* The link has gone. */
+void registrations_stop(struct session *s);
+
+/* What is registered under a name, or NULL. */
+const struct wspc_remote *registration_find(const struct session *s, struct slice name);
+
+#endif

@@ -1,0 +1,19 @@
+/* An entry of `remote` in wspc.json: a local service that is offered through the server. */
+#ifndef CONFIG_WSPC_REMOTE_H
+#define CONFIG_WSPC_REMOTE_H
+
+#include "config/json.h"
+
+struct wspc_remote {
+    char *url;      /* owned; as it goes on the wire, with its secrets: never log it */
+    char *redacted; /* owned; for logs */
+    char *name;     /* owned; the name wsps files it under: "http:path:api" */
+    char *host;     /* owned; where the service is, IPv6 without brackets */
+    unsigned port;
+};
+
+/* Reads and checks one entry. False with the document's error set; wspc_remote_fini either way. */
+bool wspc_remote_read(struct json_at *item, struct wspc_remote *out);
+void wspc_remote_fini(struct wspc_remote *r);
+
+#endif

@@ -1,0 +1,140 @@
+#include "server/reverse.h"
+
+#include "http/rewrite.h"
+#include "server/service_tls.h"
+
+enum {
+    POOL_IDLE_US = 60000000, /* a channel to a service is kept so long without a request */
+    POOL_MAX = 64,           /* idle channels of one service */
+};
+
+static struct front *front_of_conn(struct http_conn *c)
+{
+    return container_of(c, struct front, conn);
+}
+
+/* A dot, as itself or escaped; advances past it. */
+static bool take_dot(struct slice *s)
+{
+    if (s->len >= 1 && s->p[0] == '.') {
+        slice_advance(s, 1);
+        return true;
+    }
+    if (s->len >= 3 && s->p[0] == '%' && s->p[1] == '2' && (s->p[2] | 0x20) == 'e') {
+        slice_advance(s, 3);
+        return true;
+    }
+    return false;
+}
+
+/* Some servers take them out, and would leave the base path by them. */
+static bool has_dot_segment(struct slice path)
+{
+    while (path.len) {
+        const uint8_t *slash = memchr(path.p, '/', path.len);
+        struct slice segment = slice_of(path.p, slash ? (size_t)(slash - path.p) : path.len);
+
+        slice_advance(&path, segment.len + (slash ? 1 : 0));
+        if (take_dot(&segment) && (segment.len == 0 || (take_dot(&segment) && segment.len == 0)))
+            return true;
+    }
+    return false;
+}
+
+/* An upgrade that can be passed on: HTTP/2 cannot, its connection would not be ours to read. */
+static bool wants_upgrade(const struct http1_head *head)
+{
+    return head->minor == 1 && http1_has_token(head, "Connection", "upgrade") &&
+           http1_count(head, "Upgrade") == 1 && !http1_has_token(head, "Upgrade", "h2c") &&
+           !http1_has_token(head, "Upgrade", "h2");
+}
+
+void reverse_request(struct front *f, const struct http1_head *head, struct slice rest,
+                     struct slice query)
+{
+    const struct service *s = f->service;
+    const struct http1_header *host = http1_find(head, "Host");
+    char address[ADDRESS_TEXT_MAX];
+    struct http_rewrite r = {.target = {s->base, rest, query}, .proto = "http"};
+
+    if (s->base.len && has_dot_segment(rest)) {
+        http_conn_refuse(&f->conn, 400, "", "dot segments are not allowed here");
+        return;
+    }
+    if (rest.len == 0 && (s->base_slash || s->base.len == 0))
+        r.target[1] = slice_str("/");
+    address_host_text(&f->peer, address);
+    r.forwarded_for = slice_str(address);
+    if (host)
+        r.public_host = host->value;
+    r.keep_upgrade = f->conn.upgrade_asked = wants_upgrade(head);
+    if (http_rewrite_request(head, &r, &f->conn.request_head) != WSP_OK) {
+        http_conn_refuse(&f->conn, 503, "", "out of memory");
+        return;
+    }
+    http_conn_exchange(&f->conn);
+}
+
+static struct upstream *new_upstream(struct service *s, struct http_conn *c)
+{
+    struct tls_context *context;
+    char host[256];
+
+    if (s->kind != SERVICE_HTTPS)
+        return upstream_new(c->stream.loop, &c->user);
+    context = service_tls(s);
+    if (!context || s->host.len >= sizeof(host))
+        return NULL;
+    memcpy(host, s->host.p, s->host.len);
+    host[s->host.len] = '\0';
+    return upstream_new_tls(c->stream.loop, &c->user, context, host);
+}
+
+struct upstream *reverse_upstream(struct http_conn *c, bool fresh, enum failure *why)
+{
+    struct service *s = front_of_conn(c)->service;
+    struct upstream *u;
+    enum wsp_err err;
+
+    *why = FAILURE_NO_LINK;
+    if (!s)
+        return NULL;
+    u = fresh ? NULL : upstream_take(&s->pool, &c->user);
+    if (u)
+        return u;
+    u = new_upstream(s, c);
+    if (!u) {
+        *why = FAILURE_GENERAL;
+        return NULL;
+    }
+    err = service_open(s, upstream_chan(u));
+    if (err == WSP_OK)
+        return u;
+    *why = err == WSP_ERR_REFUSED ? FAILURE_NO_LINK : FAILURE_GENERAL;
+    upstream_free(u);
+    return NULL;
+}
+
+void reverse_failed(struct http_conn *c, struct slice text)
+{
+    struct front *f = front_of_conn(c);
+    struct server *s = f->server;
+
+    if (f->service && log_limit_ok(&s->noise, loop_now(s->loop)))
+        log_info(loop_log(s->loop), "service %.*s: %.*s", SLICE_FMT(f->service->name),
+                 SLICE_FMT(text));
+}
+
+void reverse_spare(struct http_conn *c, struct upstream *u)
+{
+    struct service *s = front_of_conn(c)->service;
+    size_t idle = 0;
+
+    if (s)
+        for (struct list *n = s->pool.next; n != &s->pool; n = n->next)
+            idle++;
+    if (!s || idle >= POOL_MAX)
+        upstream_free(u);
+    else
+        upstream_park(u, &s->pool, POOL_IDLE_US);
+}

@@ -1,0 +1,77 @@
+/*
+ * What clients have registered, by name: a local HTTP, HTTPS or TCP service behind a link. The name
+ * is that of docs/protocol.md: "http:path:VALUE" or "http:domain:VALUE".
+ */
+#ifndef SERVER_SERVICE_H
+#define SERVER_SERVICE_H
+
+#include "proto/forward.h"
+#include "server/peer.h"
+
+#define SERVICE_NAME_MAX 512  /* bytes of the longest name */
+#define SERVICE_VALUE_MAX 256 /* bytes of the longest path or domain */
+
+enum service_kind {
+    SERVICE_HTTP,
+    SERVICE_HTTPS,
+    SERVICE_TCP, /* wrapped as a WebSocket */
+};
+
+struct tls_context;
+
+struct service {
+    struct map_node node;  /* in server->services, by name */
+    struct list peer_node; /* on peer->services */
+    struct server *server; /* borrowed */
+    struct peer *peer;     /* borrowed: its client's link; NULL once that is gone */
+    enum service_kind kind;
+    struct slice name;       /* owned memory, as all slices here */
+    struct slice url;        /* as registered: what an open carries */
+    struct slice value;      /* path without slashes at its ends, or domain in lower case */
+    struct slice base;       /* path before every request's rest; "" or "/…" without a last '/' */
+    bool base_slash;         /* the base was written with a last '/' */
+    struct slice host;       /* of the service, for TLS: IPv6 without brackets */
+    struct slice query;      /* of the url: options such as origin, insecure, pin, ca */
+    struct tls_context *tls; /* a reference; NULL until needed */
+    struct timer expiry;     /* when it is forgotten, once its client is gone */
+    struct list pool;        /* idle upstreams */
+    struct list users;       /* struct service_user: connections to it */
+    char memory[];
+};
+
+/* A visitor's connection that uses the service, so that it ends when the registration does. */
+struct service_user {
+    struct list node;
+    void (*end)(struct service_user *u); /* must take it off the list */
+};
+
+/*
+ * Answers a REMOTE CONNECT of `p`: registers the URL or tells why not, with the texts of
+ * docs/protocol.md.
+ */
+void service_register(struct peer *p, struct link *l, struct slice id, struct slice url);
+
+/* Ends its users and frees it. */
+void service_free(struct service *s);
+
+/* Its client has gone: ends its users. Its name is remembered for some minutes, so that visitors
+ * get 503 and not 404, but is free for others. */
+void service_offline(struct service *s);
+
+/*
+ * The service for a request: a domain that is the Host (without port, in any case) wins over a
+ * path; the longest path wins. `path` is the raw target without query. *rest gets what is behind
+ * the service's part of the path: "" or "/…"; for a domain the whole path. NULL when none is.
+ */
+struct service *service_find(struct server *s, struct slice host, struct slice path,
+                             struct slice *rest);
+
+/* Opens a channel (initialised, not live) to the service: CONNECT REMOTE on its client's link.
+ * WSP_OK, WSP_ERR_LIMIT, WSP_ERR_NOMEM or WSP_ERR_REFUSED (the link has failed). */
+enum wsp_err service_open(struct service *s, struct chan *ch);
+
+/* The first value of an option in its URL's query, decoded into `out` and NUL-terminated; false
+ * when absent or too long. */
+bool service_option(const struct service *s, const char *key, char *out, size_t cap);
+
+#endif

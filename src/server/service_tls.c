@@ -1,0 +1,91 @@
+#include "server/service_tls.h"
+
+#include <openssl/evp.h>
+
+enum { OPTION_MAX = 256 };
+
+static bool option(struct slice query, const char *key, char out[OPTION_MAX])
+{
+    size_t len;
+
+    if (!forward_query_find(query, key, out, OPTION_MAX - 1, &len))
+        return false;
+    out[len] = '\0';
+    return true;
+}
+
+/* "sha256:" and the base64 of 32 bytes. In a query a '+' reads as a space. */
+static bool pin_of(char *text, uint8_t pin[TLS_PIN_LEN])
+{
+    static const char kind[] = "sha256:";
+    enum { BASE64_LEN = 44 };
+    uint8_t raw[BASE64_LEN / 4 * 3];
+    char *base64 = text + sizeof(kind) - 1;
+
+    if (strncmp(text, kind, sizeof(kind) - 1) != 0 || strlen(base64) != BASE64_LEN ||
+        base64[BASE64_LEN - 1] != '=')
+        return false;
+    for (char *p = base64; *p; p++)
+        if (*p == ' ')
+            *p = '+';
+    if (EVP_DecodeBlock(raw, (const unsigned char *)base64, BASE64_LEN) != (int)sizeof(raw))
+        return false;
+    memcpy(pin, raw, TLS_PIN_LEN);
+    return true;
+}
+
+static const char *ca_file(const struct server *server, const char *name)
+{
+    const struct wsps_config *c = server->config;
+
+    for (size_t i = 0; i < c->upstream_ca_count; i++)
+        if (strcmp(c->upstream_ca[i].name, name) == 0)
+            return c->upstream_ca[i].file;
+    return NULL;
+}
+
+static const char *read_options(const struct server *server, struct slice query,
+                                struct tls_options *out)
+{
+    char text[OPTION_MAX];
+
+    *out = (struct tls_options){0};
+    if (option(query, "insecure", text)) {
+        if (strcmp(text, "1") != 0 && strcmp(text, "0") != 0)
+            return "insecure must be 1 or 0";
+        out->insecure = text[0] == '1';
+    }
+    if (option(query, "pin", text)) {
+        out->has_pin = pin_of(text, out->pin);
+        if (!out->has_pin)
+            return "pin must be sha256: and the base64 of 32 bytes";
+    }
+    if (option(query, "ca", text)) {
+        out->ca_file = ca_file(server, text);
+        if (!out->ca_file)
+            return "wsps does not know this ca: name it in upstream_ca";
+    }
+    return NULL;
+}
+
+const char *service_tls_fault(const struct server *server, struct slice query)
+{
+    struct tls_options ignored;
+
+    return read_options(server, query, &ignored);
+}
+
+struct tls_context *service_tls(struct service *s)
+{
+    struct tls_options options;
+    char error[TLS_TEXT_MAX];
+
+    if (s->tls)
+        return s->tls;
+    if (read_options(s->server, s->query, &options) != NULL)
+        return NULL;
+    s->tls = tls_context_new(&options, error, sizeof(error));
+    if (!s->tls && log_limit_ok(&s->server->noise, loop_now(s->server->loop)))
+        log_error(loop_log(s->server->loop), "service %.*s: %s", SLICE_FMT(s->name), error);
+    return s->tls;
+}

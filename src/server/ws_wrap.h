@@ -1,0 +1,41 @@
+/* A visitor's WebSocket in front of a registered TCP service: messages in, bytes out, and back. */
+#ifndef SERVER_WS_WRAP_H
+#define SERVER_WS_WRAP_H
+
+#include "base/buf.h"
+#include "http/conn.h"
+#include "proto/ws_stream.h"
+#include "proto/ws_upgrade.h"
+#include "server/service.h"
+#include "server/ws_visitor.h"
+
+struct ws_wrap {
+    struct list node; /* on server->wraps */
+    struct server *server;
+    struct ws_visitor visitor;
+    struct chan chan;
+    struct service_user user; /* on service->users while the channel lives */
+    struct ws_upgrade upgrade;
+    struct ws_stream in;
+    struct buf early;  /* read from the visitor before we had its stream */
+    uint64_t heard_us; /* when the visitor was last heard */
+    unsigned pings;    /* sent since */
+};
+
+static inline struct ws_wrap *ws_wrap_of(struct list *node)
+{
+    return container_of(node, struct ws_wrap, node);
+}
+
+/*
+ * From on_request of `c`, for a service of kind TCP whose client is connected. True: the stream,
+ * and its place in the server's listener, have been taken: free `c`. False: it has been answered
+ * with http_conn_refuse.
+ */
+bool ws_wrap_request(struct http_conn *c, const struct http1_head *head, struct slice behind,
+                     struct service *s);
+
+/* Ends it at once. */
+void ws_wrap_free(struct ws_wrap *w);
+
+#endif
