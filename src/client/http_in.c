@@ -192,17 +192,17 @@ static void on_request(struct http_conn *c, const struct http1_head *head, struc
         on_plain_request(in, head);
 }
 
-static struct upstream *on_upstream(struct http_conn *c, bool fresh, enum failure *why)
+static struct upstream *on_upstream(struct http_conn *c, enum upstream_choice choice,
+                                    enum failure *why)
 {
     struct http_in *in = in_of(c);
     struct upstream *u;
     enum wsp_err err;
 
-    if (fresh)
-        drop_spare(in);
-    u = upstream_take(&in->spare, &c->user);
+    u = upstream_take(&in->spare, choice, &c->user);
     if (u)
         return u;
+    drop_spare(in);
     u = upstream_new(c->stream.loop, &c->user);
     if (!u)
         return NULL;

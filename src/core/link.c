@@ -95,8 +95,6 @@ uint64_t link_deadline(const struct link *l)
         return UINT64_MAX;
     due = life_deadline(l);
     hazard = hazard_deadline(l);
-    if (l->blocked && l->blocked_us == LINK_FROM_NOW)
-        return 0;
     if (l->blocked && l->blocked_us + l->opt.stall_us < due)
         due = l->blocked_us + l->opt.stall_us;
     return hazard < due ? hazard : due;
@@ -146,19 +144,14 @@ static void beat(struct link *l, uint64_t now)
     link_put_frame(l, WS_PONG, slice_of(NULL, 0));
 }
 
-/* A full channel may hold up the link, but not for ever when others are there to suffer. */
+/* A full channel may hold up the link, but not for ever: what others send or ask waits behind its
+ * data, where we cannot see it. */
 static void stall_tick(struct link *l, uint64_t now)
 {
     struct chan *ch = l->blocked;
 
-    if (ch && l->blocked_us == LINK_FROM_NOW)
-        l->blocked_us = now;
     if (!ch || now - l->blocked_us < l->opt.stall_us)
         return;
-    if (l->channels.count < 2) {
-        l->blocked_us = now;
-        return;
-    }
     log_info(l->opt.log, "%s chan %.*s: interrupted, its reader held up the link for %u s", l->name,
              SLICE_FMT(ch->node.key), (unsigned)(l->opt.stall_us / 1000000));
     link_put(l, ch->node.key, MSG_INTERRUPT, slice_of(NULL, 0));
@@ -193,8 +186,6 @@ static enum wsp_err enter(struct link *l, struct chan *ch, enum chan_state state
     err = map_add(&l->channels, &ch->node);
     if (err != WSP_OK)
         return err;
-    if (l->blocked && l->channels.count == 2)
-        l->blocked_us = LINK_FROM_NOW; /* only now is there another to wait for it */
     ch->link = l;
     ch->ended = false;
     ch->mark = l->out_total;

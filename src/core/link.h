@@ -17,7 +17,6 @@
 #define LINK_OUTPUT_TARGET (192 * 1024) /* data is pulled while less than this is queued */
 #define LINK_OUTPUT_MAX (512 * 1024)    /* with more queued, no input is taken */
 #define LINK_NAME_MAX 24
-#define LINK_FROM_NOW UINT64_MAX
 
 struct link_ops {
     /* The peer opens a channel: answer with link_adopt (then chan_accept or chan_refuse, at once or
@@ -41,7 +40,7 @@ struct link_options {
     uint64_t dead_us;         /* client: dead after this long */
     uint64_t probe_us;        /* server: ask for a sign of life after this long */
     uint64_t probe_answer_us; /* server: dead this long after asking */
-    uint64_t stall_us;        /* a full channel may hold up others this long */
+    uint64_t stall_us;        /* a full channel may hold up the link this long */
 };
 
 /* Where link_input is. */
@@ -68,7 +67,7 @@ struct link {
     struct buf message;   /* collected so far */
     struct chan *rx_chan; /* whose data it is; NULL once that channel is gone */
     struct chan *blocked; /* its endpoint is full; input waits */
-    uint64_t blocked_us;  /* since when others wait for it; LINK_FROM_NOW: from the next tick on */
+    uint64_t blocked_us;  /* since when */
 
     /* output */
     struct queue out;    /* frames not yet taken */

@@ -20,11 +20,10 @@ struct http_conn_ops {
      * The owner calls http_conn_exchange, http_conn_refuse or http_conn_detach before it returns.
      */
     void (*on_request)(struct http_conn *c, const struct http1_head *head, struct slice behind);
-    /*
-     * An upstream for the current request, opened or being opened; with `fresh` one that has served
-     * no other request. NULL: *why says what to answer.
+    /* An upstream for the current request, opened or being opened. NULL: *why says what to answer.
      */
-    struct upstream *(*upstream)(struct http_conn *c, bool fresh, enum failure *why);
+    struct upstream *(*upstream)(struct http_conn *c, enum upstream_choice choice,
+                                 enum failure *why);
     /* An upstream could not be opened, in the words of its RESPOND; for the log. May be NULL. */
     void (*on_failed)(struct http_conn *c, struct slice text);
     /* The response is complete and the upstream can serve another request: keep or free it. */
@@ -67,6 +66,7 @@ struct http_conn {
     bool is_1_0;              /* the client speaks HTTP/1.0 */
     bool keep_alive;          /* for the client, as far as is known */
     bool answered;            /* a byte of the response has come */
+    bool passed;              /* a byte of it has been passed on */
     unsigned interims;        /* 1xx responses so far */
     bool in_body;             /* the response's final head has been passed on */
     bool up_keep_alive;       /* the upstream can serve another request after this one */

@@ -35,6 +35,7 @@ static void drop_upstream(struct http_conn *c)
 /* Sends bytes to the client, or queues them. False when the connection is gone. */
 static bool pass(struct http_conn *c, const uint8_t *data, size_t len)
 {
+    c->passed = true;
     if (c->out.bytes == 0 && c->stream.writable && len) {
         struct iovec iov = {(void *)data, len};
         ssize_t n = stream_send(&c->stream, &iov, 1);
@@ -346,12 +347,12 @@ static void on_opened(struct upstream_user *user)
     begin(conn_of(user));
 }
 
-static void use_upstream(struct http_conn *c, bool fresh)
+static void use_upstream(struct http_conn *c, enum upstream_choice choice)
 {
     enum failure why = FAILURE_GENERAL;
 
     c->head_sent = 0;
-    c->up = c->ops->upstream(c, fresh, &why);
+    c->up = c->ops->upstream(c, choice, &why);
     if (!c->up) {
         http_conn_refuse(c, failure_http_status(why), "", failure_text(why));
         return;
@@ -377,10 +378,10 @@ static void on_closed(struct upstream_user *user, enum chan_end end, struct slic
             c->ops->on_failed(c, text);
         http_conn_refuse(c, failure_http_status(f), "", failure_text(f));
     } else if (!c->answered && died && reused && c->retryable) {
-        use_upstream(c, true);
-    } else if (!c->answered && c->request_broken) {
+        use_upstream(c, UPSTREAM_NEW);
+    } else if (!c->passed && c->request_broken) {
         http_conn_refuse(c, 400, "", "bad message framing");
-    } else if (!c->answered) {
+    } else if (!c->passed) {
         http_conn_refuse(c, 502, "", "the service closed the connection without an answer");
     } else if (c->state == HTTP_CONN_UPGRADED && end != CHAN_END_LINK_LOST) {
         conn_finish(c);
@@ -400,10 +401,10 @@ const struct upstream_user exchange_user = {
 
 void http_conn_exchange(struct http_conn *c)
 {
-    c->answered = c->in_body = c->request_broken = false;
+    c->answered = c->passed = c->in_body = c->request_broken = false;
     c->interims = 0;
     c->response_head.off = c->response_head.len = 0;
-    use_upstream(c, !c->retryable);
+    use_upstream(c, c->retryable ? UPSTREAM_ANY : UPSTREAM_RECENT);
 }
 
 void exchange_event(struct http_conn *c)

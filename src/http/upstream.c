@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+enum { RECENT_US = 2000000 }; /* servers keep an idle connection longer than this */
+
 static struct upstream *upstream_of(struct chan *ch)
 {
     return container_of(ch, struct upstream, tls.chan);
@@ -108,16 +110,20 @@ void upstream_park(struct upstream *u, struct list *pool, uint64_t idle_us)
 {
     u->user = NULL;
     u->reused = true;
+    u->parked_us = loop_now(u->loop);
     list_push(pool, &u->node);
     if (timer_set(u->loop, &u->idle, loop_now(u->loop) + idle_us) != WSP_OK)
         upstream_free(u);
 }
 
-struct upstream *upstream_take(struct list *pool, struct upstream_user *user)
+struct upstream *upstream_take(struct list *pool, enum upstream_choice choice,
+                               struct upstream_user *user)
 {
-    while (!list_empty(pool)) {
+    while (!list_empty(pool) && choice != UPSTREAM_NEW) {
         struct upstream *u = container_of(pool->prev, struct upstream, node);
 
+        if (choice == UPSTREAM_RECENT && loop_now(u->loop) - u->parked_us > RECENT_US)
+            return NULL;
         list_remove(&u->node);
         if (!upstream_is_open(u)) {
             upstream_free(u);

@@ -26,6 +26,7 @@ struct upstream {
     bool reused;                /* it has served a request before the current one */
     struct list node;           /* its pool, while idle */
     struct timer idle;
+    uint64_t parked_us; /* since when it is idle */
 };
 
 static inline struct chan *upstream_chan(struct upstream *u)
@@ -50,11 +51,20 @@ struct upstream *upstream_new_tls(struct wsp_loop *loop, struct upstream_user *u
 /* Aborts the channel if it is live and frees it. Accepts NULL. */
 void upstream_free(struct upstream *u);
 
+/* Which of the parked ones may serve a request. */
+enum upstream_choice {
+    UPSTREAM_ANY,    /* the request can be sent again if it turns out dead */
+    UPSTREAM_RECENT, /* it cannot: only one that was of use a moment ago */
+    UPSTREAM_NEW,    /* none: one has turned out dead */
+};
+
 /* Puts it into a pool, where it ends itself after `idle_us`, with the channel, or with the first
  * byte that comes: nobody has asked for one. */
 void upstream_park(struct upstream *u, struct list *pool, uint64_t idle_us);
 
-/* Takes the one parked last that is still open out of a pool; NULL when there is none. */
-struct upstream *upstream_take(struct list *pool, struct upstream_user *user);
+/* Takes the one parked last that is still open out of a pool; NULL when there is none of the
+ * choice. */
+struct upstream *upstream_take(struct list *pool, enum upstream_choice choice,
+                               struct upstream_user *user);
 
 #endif

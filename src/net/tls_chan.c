@@ -32,10 +32,8 @@ static enum wsp_err fail(struct tls_chan *t, const char *text)
 
 static enum wsp_err close_notify(struct tls_chan *t)
 {
-    if (t->ended) { /* both have: what was sent last still needs its time before INTERRUPT */
-        t->peer_ended = true;
+    if (t->ended) /* both have: what was sent last still needs its time before INTERRUPT */
         return WSP_ERR_MORE;
-    }
     chan_abort(&t->chan);
     t->inner->closed(&t->chan, CHAN_END_PEER, slice_of(NULL, 0));
     return WSP_ERR_REFUSED;
@@ -156,10 +154,8 @@ static size_t on_deliver(struct chan *ch, uint8_t *data, size_t len)
     enum wsp_err err = WSP_OK;
     size_t left;
 
-    if (t->peer_ended || !give_kept(t) || !chan_live(ch))
+    if (!give_kept(t) || !chan_live(ch))
         return len;
-    if (t->kept.len)
-        return 0;
     t->bio.in = slice_of(data + t->skip, len - t->skip);
     t->skip = false;
     while (err == WSP_OK && t->kept.len == 0)

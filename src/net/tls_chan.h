@@ -27,7 +27,6 @@ struct tls_chan {
     bool skip;                    /* the first byte of the next delivery has been read already */
     bool established;             /* the handshake is complete */
     bool ended;                   /* our close_notify is written */
-    bool peer_ended;              /* the peer's has come after ours */
     bool *gone;                   /* borrowed while a callback runs: fini sets it */
 };
 

@@ -178,11 +178,11 @@ static void on_request(struct http_conn *c, const struct http1_head *head, struc
     front_use(f, NULL);
     if (on_link_path && is_link_shaped(head)) {
         on_link_request(f, head, behind);
-    } else if (wrong) {
-        http_conn_refuse(c, 400, "", wrong);
     } else if (slice_eq_str(head->method, "CONNECT")) {
         http_conn_refuse(c, 405, "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n",
                          "this is not a forward proxy");
+    } else if (wrong) {
+        http_conn_refuse(c, 400, "", wrong);
     } else if (find_service(f, &d)) {
         to_service(f, head, behind, &d);
     } else if (on_link_path) {

@@ -57,8 +57,8 @@ void reverse_request(struct front *f, const struct http1_head *head, struct slic
     char address[ADDRESS_TEXT_MAX];
     struct http_rewrite r = {.target = {s->base, rest, query}, .proto = "http"};
 
-    if (s->base.len && has_dot_segment(rest)) {
-        http_conn_refuse(&f->conn, 400, "", "dot segments are not allowed here");
+    if (s->base.len && (has_dot_segment(rest) || slice_eq_str(rest, "*"))) {
+        http_conn_refuse(&f->conn, 400, "", "this target would leave the base path");
         return;
     }
     if (rest.len == 0 && (s->base_slash || s->base.len == 0))
@@ -90,7 +90,8 @@ static struct upstream *new_upstream(struct service *s, struct http_conn *c)
     return upstream_new_tls(c->stream.loop, &c->user, context, host);
 }
 
-struct upstream *reverse_upstream(struct http_conn *c, bool fresh, enum failure *why)
+struct upstream *reverse_upstream(struct http_conn *c, enum upstream_choice choice,
+                                  enum failure *why)
 {
     struct service *s = front_of_conn(c)->service;
     struct upstream *u;
@@ -99,7 +100,7 @@ struct upstream *reverse_upstream(struct http_conn *c, bool fresh, enum failure 
     *why = FAILURE_NO_LINK;
     if (!s)
         return NULL;
-    u = fresh ? NULL : upstream_take(&s->pool, &c->user);
+    u = upstream_take(&s->pool, choice, &c->user);
     if (u)
         return u;
     u = new_upstream(s, c);

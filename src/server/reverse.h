@@ -10,7 +10,8 @@ void reverse_request(struct front *f, const struct http1_head *head, struct slic
                      struct slice query);
 
 /* For struct http_conn_ops. */
-struct upstream *reverse_upstream(struct http_conn *c, bool fresh, enum failure *why);
+struct upstream *reverse_upstream(struct http_conn *c, enum upstream_choice choice,
+                                  enum failure *why);
 void reverse_failed(struct http_conn *c, struct slice text);
 void reverse_spare(struct http_conn *c, struct upstream *u);
 

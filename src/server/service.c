@@ -115,7 +115,7 @@ static const char *judge(const struct server *s, struct wanted *w, char *text, s
         w->kind = SERVICE_HTTPS;
     else if (f->mode.len && slice_eq_str(f->scheme, "tcp"))
         w->kind = SERVICE_TCP;
-    else if (f->mode.len == 0)
+    else if (f->mode.len == 0 && f->channel.len)
         return "named channels are not supported by this wsps yet";
     else
         return "channel  is illegal or empty";

@@ -38,6 +38,8 @@ void ws_wrap_free(struct ws_wrap *w)
 {
     struct server *s = w->server;
 
+    if (w->visitor.state == WS_VISITOR_OPEN)
+        ws_visitor_close(&w->visitor, WS_CLOSE_GOING_AWAY);
     discard(w);
     listener_release(&s->listener);
     server_use_ended(s);

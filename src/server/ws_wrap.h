@@ -35,7 +35,7 @@ static inline struct ws_wrap *ws_wrap_of(struct list *node)
 bool ws_wrap_request(struct http_conn *c, const struct http1_head *head, struct slice behind,
                      struct service *s);
 
-/* Ends it at once. */
+/* Ends it at once; the visitor gets a close frame if it can be sent now. */
 void ws_wrap_free(struct ws_wrap *w);
 
 #endif

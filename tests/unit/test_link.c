@@ -207,6 +207,7 @@ static void test_silence_while_blocked(void **state)
     (void)state;
     for (int server = 0; server < 2; server++) {
         rig_start(&r, server);
+        r.link.opt.stall_us = 1000 * SECOND;
         e = block(&r, rig_opened(&r));
         rig_advance(&r, 500 * SECOND);
         assert_false(r.link.failed);
@@ -251,7 +252,7 @@ static void test_stall(void **state)
     rig_stop(&r);
 }
 
-/* It may be as slow as it likes while it moves, or while nobody else is there. */
+/* It may be as slow as it likes while it moves. */
 static void test_slow_is_no_stall(void **state)
 {
     struct rig r;
@@ -260,9 +261,6 @@ static void test_slow_is_no_stall(void **state)
     (void)state;
     rig_start(&r, false);
     e = block(&r, rig_opened(&r));
-    rig_advance(&r, 100 * SECOND);
-    assert_true(chan_live(&e->ch));
-    rig_opening(&r);
     for (int i = 0; i < 5; i++) {
         e->room = 1;
         chan_resume(&e->ch);
