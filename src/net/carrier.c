@@ -6,6 +6,7 @@ enum {
     OUTPUT_BUDGET = 1024 * 1024, /* bytes sent before others get their turn */
     RX_ROOM_MIN = 32 * 1024, /* with less room behind it, what is left in rx moves to the front */
     FLUSH_US = 2000000,      /* for the last bytes of a failed link */
+    QUICKACK_MAX = 4096,     /* after shorter reads the peer gets its acknowledgement at once */
     VECTORS = 8,
 };
 
@@ -78,6 +79,8 @@ static bool receive(struct carrier *c, size_t *budget)
         c->lost = "connection broken";
     if (n <= 0)
         return false;
+    if (n < QUICKACK_MAX) /* the peer's next message may have to wait for this (core/hazard.c) */
+        stream_quickack(&c->stream);
     b->len += (size_t)n;
     *budget -= (size_t)n < *budget ? (size_t)n : *budget;
     return true;

@@ -1,17 +1,20 @@
 #include "net/linger.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LINGERERS_MAX = 512, LINGER_US = 5000000, DROP_STEP = 16 * 1024 };
+enum { LINGERERS_MAX = 512, LINGER_US = 5000000, DROP_STEP = 16 * 1024, DROP_MAX = 256 * 1024 };
 
 struct lingerer {
     struct loop_owned owned;
     struct wsp_loop *loop;
     struct watch watch;
     struct timer timer;
+    size_t dropped;
 };
 
 static void lingerer_free(struct lingerer *g)
@@ -35,8 +38,16 @@ static void on_timer(struct timer *t)
     lingerer_free(container_of(t, struct lingerer, timer));
 }
 
-/* One read per event, so that a peer who floods us takes turns with the others; only the clock ends
- * it, since closing on unread input would take what was sent last with it. */
+/* Nothing of what was sent is on its way any more. */
+static bool is_delivered(int fd)
+{
+    int unacked = 0;
+
+    return ioctl(fd, SIOCOUTQ, &unacked) == 0 && unacked == 0;
+}
+
+/* One read per event, so that a peer who floods us takes turns with the others. One who goes on
+ * sending after our end, and has all of what we sent, hears that nobody listens. */
 static void on_event(struct watch *w, unsigned events)
 {
     struct lingerer *g = container_of(w, struct lingerer, watch);
@@ -47,7 +58,10 @@ static void on_event(struct watch *w, unsigned events)
     do
         n = recv(w->fd, scratch, sizeof(scratch), 0);
     while (n < 0 && errno == EINTR);
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK))
+    if (n > 0)
+        g->dropped += (size_t)n;
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) ||
+        (g->dropped > DROP_MAX && is_delivered(w->fd)))
         lingerer_free(g);
 }
 

@@ -4,7 +4,8 @@
 
 #include "net/loop.h"
 
-/* Takes the descriptor: ends our side, drops input until the peer's end or for 5 s, then closes. */
+/* Takes the descriptor: ends our side, drops input until the peer's end or for 5 s, then closes. A
+ * peer that goes on sending is reset once it has received everything. */
 void linger_start(struct wsp_loop *loop, int fd);
 
 #endif

@@ -94,6 +94,13 @@ size_t stream_unacked(const struct stream *s)
     return (size_t)n;
 }
 
+void stream_quickack(struct stream *s)
+{
+    int one = 1;
+
+    setsockopt(s->watch.fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+}
+
 void stream_set_lowat(struct stream *s, unsigned bytes)
 {
     setsockopt(s->watch.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));

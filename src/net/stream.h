@@ -47,6 +47,9 @@ ssize_t stream_send(struct stream *s, const struct iovec *iov, int count);
 /* Bytes sent that the peer's kernel has not acknowledged. */
 size_t stream_unacked(const struct stream *s);
 
+/* Acknowledges what has been received now, and not in the kernel's own time (40 ms on Linux). */
+void stream_quickack(struct stream *s);
+
 /* Keep less than this unsent in the kernel, so that what is urgent need not queue there. */
 void stream_set_lowat(struct stream *s, unsigned bytes);
 

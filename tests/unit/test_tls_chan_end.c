@@ -45,9 +45,11 @@ static void test_both_end(void **state)
     while (!w.service.got_notify)
         world_step(&w);
     SSL_shutdown(w.service.ssl);
-    chan_ready(&w.service.ch);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
+        chan_ready(&w.service.ch);
         world_step(&w);
+        BIO_write(w.service.out, "behind its end", 14);
+    }
     assert_int_equal(w.seen.closed, 0);
     assert_true(link_wants_input(&w.near.link));
     world_run(&w);
