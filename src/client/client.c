@@ -29,6 +29,8 @@ enum wsp_err client_start(struct client *c, struct wsp_loop *loop, const struct 
     *c = (struct client){.loop = loop, .config = config};
     task_init(&c->drained, on_drained);
     c->drain.fire = on_drain_time;
+    if (egress_init(&c->egress, NULL, NULL, error) != WSP_OK)
+        return WSP_ERR_NOMEM;
     c->resolver = resolver_new(loop);
     c->session = calloc(config->client_count, sizeof(struct session *));
     if (!c->resolver || !c->session)
@@ -49,7 +51,8 @@ void client_user_ended(struct client *c)
     if (!c->draining)
         return;
     for (size_t i = 0; i < c->session_count; i++)
-        if (!list_empty(&c->session[i]->users) || !list_empty(&c->session[i]->targets.all))
+        if (!list_empty(&c->session[i]->users) || !list_empty(&c->session[i]->targets.all) ||
+            !list_empty(&c->session[i]->exits.all))
             return;
     task_post(c->loop, &c->drained);
 }
@@ -75,6 +78,7 @@ void client_stop(struct client *c)
     c->session = NULL;
     c->session_count = 0;
     task_cancel(&c->drained);
+    egress_fini(&c->egress);
     resolver_free(c->resolver);
     c->resolver = NULL;
 }

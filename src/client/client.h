@@ -3,6 +3,7 @@
 #define CLIENT_CLIENT_H
 
 #include "config/wspc_config.h"
+#include "net/egress.h"
 #include "net/resolver.h"
 
 struct session;
@@ -11,6 +12,7 @@ struct client {
     struct wsp_loop *loop;            /* borrowed */
     const struct wspc_config *config; /* borrowed */
     struct resolver *resolver;        /* owned */
+    struct egress egress;             /* what tunnels may reach */
     struct session **session;         /* owned; one for each config->client */
     size_t session_count;
     bool draining;       /* nothing new is begun */

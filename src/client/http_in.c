@@ -206,7 +206,7 @@ static struct upstream *on_upstream(struct http_conn *c, enum upstream_choice ch
     u = upstream_new(c->stream.loop, &c->user);
     if (!u)
         return NULL;
-    err = session_open(session_of(in), upstream_chan(u), "http", slice_str(in->host), in->port);
+    err = session_open(in->listener, upstream_chan(u), "http", slice_str(in->host), in->port);
     if (err == WSP_OK)
         return u;
     *why = err == WSP_ERR_REFUSED ? FAILURE_NO_LINK : FAILURE_GENERAL;

@@ -212,6 +212,19 @@ static void on_target_ended(struct outbound_owner *owner)
     client_user_ended(container_of(owner, struct session, targets)->client);
 }
 
+static void on_exit_ended(struct outbound_owner *owner)
+{
+    client_user_ended(container_of(owner, struct session, exits)->client);
+}
+
+static bool exit_allowed(struct outbound_owner *owner, const char *host,
+                         const struct address *address)
+{
+    struct session *s = container_of(owner, struct session, exits);
+
+    return egress_address_ok(&s->client->egress, slice_str(host), address);
+}
+
 struct session *session_new(struct client *c, size_t index, char error[CONFIG_ERROR_MAX],
                             enum wsp_err *err)
 {
@@ -230,6 +243,9 @@ struct session *session_new(struct client *c, size_t index, char error[CONFIG_ER
     snprintf(s->name, sizeof(s->name), "link %zu", index + 1);
     outbound_owner_init(&s->targets, c->loop, c->resolver, c->config->time.dial_us);
     s->targets.on_ended = on_target_ended;
+    outbound_owner_init(&s->exits, c->loop, c->resolver, c->config->time.dial_us);
+    s->exits.on_ended = on_exit_ended;
+    s->exits.allowed = exit_allowed;
     *err = registrations_init(s);
     if (*err == WSP_OK)
         *err = proxy_listeners_start(s, error);
@@ -284,6 +300,7 @@ void session_free(struct session *s)
     if (s->state == SESSION_UP)
         carrier_fini(&s->carrier);
     outbound_owner_fini(&s->targets);
+    outbound_owner_fini(&s->exits);
     dial_cancel(&s->dial);
     stream_close(&s->stream);
     head_reader_fini(&s->reader);
@@ -292,20 +309,31 @@ void session_free(struct session *s)
     free(s);
 }
 
-enum wsp_err session_open(struct session *s, struct chan *ch, const char *scheme, struct slice host,
-                          unsigned port)
+enum wsp_err session_open(struct proxy_listener *p, struct chan *ch, const char *scheme,
+                          struct slice host, unsigned port)
 {
-    struct forward_open o = {.scheme = scheme, .host = host, .port = port};
-    struct msg_request request = {.type = MSG_DYNAMIC};
-    char url[512];
+    const struct wspc_listener *l = p->config;
+    /* The original cannot be reached through a channel by http://: its server does not know it. */
+    struct forward_open o = {.scheme = l->channel ? "socks5" : scheme,
+                             .channel = slice_str(l->channel ? l->channel : ""),
+                             .has_password = l->password != NULL,
+                             .password = slice_str(l->password ? l->password : ""),
+                             .host = host,
+                             .port = port};
+    struct msg_request request = {.type = l->channel ? MSG_LOCAL : MSG_DYNAMIC};
+    char url[FORWARD_URL_MAX];
     size_t len;
-    enum wsp_err err;
 
-    if (s->state != SESSION_UP)
+    if (p->session->state != SESSION_UP)
         return WSP_ERR_REFUSED;
-    err = forward_open_write(&o, url, sizeof(url), &len);
-    if (err != WSP_OK)
-        return err;
-    request.url = slice_of(url, len);
-    return link_open(&s->carrier.link, ch, &request);
+    if (l->kind == WSPC_LOCAL) {
+        request.url = slice_str(l->url);
+    } else {
+        enum wsp_err err = forward_open_write(&o, url, sizeof(url), &len);
+
+        if (err != WSP_OK)
+            return err;
+        request.url = slice_of(url, len);
+    }
+    return link_open(&p->session->carrier.link, ch, &request);
 }

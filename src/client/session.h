@@ -17,7 +17,7 @@ enum session_state {
     SESSION_UP,
 };
 
-/* A listener of `dynamic`. */
+/* A listener of `dynamic` or `local`. */
 struct proxy_listener {
     struct listener listener;
     struct session *session;
@@ -41,8 +41,9 @@ struct session {
     uint64_t up_us;                    /* since when it is up */
     struct registration *registration; /* owned array; as many as config->remote_count */
     struct outbound_owner targets;     /* connections to what is registered */
+    struct outbound_owner exits;       /* connections that tunnels ask for */
     struct list users;                 /* struct session_user: connections of its listeners */
-    struct proxy_listener *proxy;      /* owned array; as many as config->dynamic_count */
+    struct proxy_listener *proxy;      /* owned array; as many as config->listener_count */
 };
 
 /* A connection of a listener, so that the session can end it when it is freed. */
@@ -67,11 +68,12 @@ struct session *session_new(struct client *c, size_t index, char error[CONFIG_ER
 void session_free(struct session *s);
 
 /*
- * Opens a channel (initialised, not live) to a target through the server. `scheme` is "socks5" or
- * "http"; `host` a name or address, IPv6 without brackets. WSP_OK; WSP_ERR_REFUSED while no link is
- * up; WSP_ERR_LIMIT; WSP_ERR_NOMEM.
+ * Opens a channel (initialised, not live) for a connection of a listener: through the listener's
+ * channel when it has one, else out of the server. `scheme` is "socks5" or "http"; `host` a name or
+ * address, IPv6 without brackets; both are not used for a local listener. WSP_OK; WSP_ERR_REFUSED
+ * while no link is up; WSP_ERR_LIMIT; WSP_ERR_NOMEM.
  */
-enum wsp_err session_open(struct session *s, struct chan *ch, const char *scheme, struct slice host,
-                          unsigned port);
+enum wsp_err session_open(struct proxy_listener *p, struct chan *ch, const char *scheme,
+                          struct slice host, unsigned port);
 
 #endif

@@ -4,30 +4,72 @@
 
 #include "client/registration.h"
 
+enum { NAME_SHOWN_MAX = 256 };
+
+static bool password_ok(const struct wspc_remote *remote, const struct forward *f)
+{
+    return slice_eq_secret(f->password, slice_str(remote->password ? remote->password : ""));
+}
+
+static void refuse(struct session *s, struct slice id, const char *text)
+{
+    struct msg_response r = {.success = false, .error = slice_str(text)};
+
+    link_respond(&s->carrier.link, id, &r);
+}
+
+static void dial(struct session *s, struct slice id, const struct wspc_remote *remote,
+                 const struct forward *f)
+{
+    struct slice host = slice_str(remote->host);
+    unsigned port = remote->port;
+    char text[512];
+
+    if (remote->is_tunnel) {
+        host = f->host;
+        port = f->port > 0 ? (unsigned)f->port : 0;
+        if (host.len == 0 || host.len > 253 || port == 0 || memchr(host.p, '\0', host.len) ||
+            !egress_host_ok(&s->client->egress, host, port)) {
+            snprintf(text, sizeof(text), "dial tcp %.*s:%u: not allowed by egress rules",
+                     (int)(host.len > NAME_SHOWN_MAX ? NAME_SHOWN_MAX : host.len), host.p, port);
+            refuse(s, id, text);
+            return;
+        }
+    }
+    log_debug(loop_log(s->client->loop), "%s chan %.*s: CONNECT for %s", s->name, SLICE_FMT(id),
+              remote->name);
+    outbound_open(remote->is_tunnel ? &s->exits : &s->targets, &s->carrier.link, id, host, port);
+}
+
 /* The request's type does not matter, as in the original: the name says what is asked for. */
 void target_open(struct session *s, struct slice id, const struct msg_request *request)
 {
-    struct link *l = &s->carrier.link;
+    const struct wspc_remote *remote;
     struct forward f;
     char name[FORWARD_URL_MAX], text[512] = "";
-    const struct wspc_remote *remote = NULL;
     size_t len;
+    int shown;
 
     if (s->client->draining) {
-        snprintf(text, sizeof(text), "the client is shutting down");
-    } else if (forward_parse(request->url, &f, text, sizeof(text)) == WSP_OK) {
-        if (forward_channel_name(&f, name, sizeof(name), &len) != WSP_OK)
-            len = 0;
-        remote = registration_find(s, slice_of(name, len));
-        snprintf(text, sizeof(text), "%.*s not found", (int)(len > 256 ? 256 : len), name);
+        refuse(s, id, "the client is shutting down");
+        return;
     }
-    if (remote) {
-        log_debug(loop_log(s->client->loop), "%s chan %.*s: CONNECT for %s", s->name, SLICE_FMT(id),
-                  remote->name);
-        outbound_open(&s->targets, l, id, slice_str(remote->host), remote->port);
-    } else {
-        struct msg_response r = {.success = false, .error = slice_str(text)};
-
-        link_respond(l, id, &r);
+    if (forward_parse(request->url, &f, text, sizeof(text)) != WSP_OK) {
+        refuse(s, id, text);
+        return;
     }
+    if (forward_open_name(&f, name, sizeof(name), &len) != WSP_OK)
+        len = 0;
+    shown = (int)(len > NAME_SHOWN_MAX ? NAME_SHOWN_MAX : len);
+    remote = registration_find(s, slice_of(name, len));
+    if (!remote)
+        snprintf(text, sizeof(text), "%.*s not found", shown, name);
+    else if (!password_ok(remote, &f))
+        snprintf(text, sizeof(text), "%.*s password is incorrect", shown, name);
+    else
+        text[0] = '\0';
+    if (text[0])
+        refuse(s, id, text);
+    else
+        dial(s, id, remote, &f);
 }

@@ -1,6 +1,7 @@
 #include "client/tunnel.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 struct tunnel {
     struct relay relay;
@@ -36,15 +37,21 @@ static void on_session_end(struct session_user *u)
 static bool send_answer(struct tunnel *t, enum failure f, struct slice bound)
 {
     uint8_t out[TUNNEL_ANSWER_MAX];
-    struct iovec iov = {out, t->answer(f, bound, out)};
+    struct iovec iov = {out, 0};
 
+    if (!t->answer)
+        return true;
+    iov.iov_len = t->answer(f, bound, out);
     return stream_send(&t->relay.stream, &iov, 1) == (ssize_t)iov.iov_len;
 }
 
 static void fail(struct tunnel *t, enum failure f)
 {
     send_answer(t, f, slice_of(NULL, 0));
-    stream_linger(&t->relay.stream);
+    if (t->answer)
+        stream_linger(&t->relay.stream);
+    else
+        stream_reset(&t->relay.stream);
     tunnel_free(t);
 }
 
@@ -108,6 +115,18 @@ static enum failure failure_of_open(enum wsp_err err)
     return err == WSP_ERR_REFUSED ? FAILURE_NO_LINK : FAILURE_GENERAL;
 }
 
+static bool take_stream(struct tunnel *t, const struct tunnel_start *start)
+{
+    struct stream *to = &t->relay.stream;
+
+    if (!start->stream)
+        return stream_init(to, to->loop, start->fd, on_early_event) == WSP_OK;
+    if (stream_move(to, start->stream, on_early_event) == WSP_OK)
+        return true;
+    stream_close(start->stream);
+    return false;
+}
+
 void tunnel_open(const struct tunnel_start *start)
 {
     struct session *s = start->listener->session;
@@ -116,7 +135,10 @@ void tunnel_open(const struct tunnel_start *start)
     enum failure f;
 
     if (!t) {
-        stream_close(start->stream);
+        if (start->stream)
+            stream_close(start->stream);
+        else
+            close(start->fd);
         listener_release(&start->listener->listener);
         return;
     }
@@ -125,14 +147,14 @@ void tunnel_open(const struct tunnel_start *start)
     t->timer.fire = on_timer;
     session_join(s, &t->user, on_session_end);
     relay_init(&t->relay, loop, &tunnel_ops, on_done);
-    if (stream_move(&t->relay.stream, start->stream, on_early_event) != WSP_OK ||
+    if (!take_stream(t, start) ||
         buf_append(&t->early, start->early.p, start->early.len) != WSP_OK ||
         timer_set(loop, &t->timer, loop_now(loop) + s->client->config->time.open_us) != WSP_OK) {
-        stream_close(start->stream);
         tunnel_free(t);
         return;
     }
-    f = failure_of_open(session_open(s, &t->relay.chan, start->scheme, start->host, start->port));
+    f = failure_of_open(
+        session_open(start->listener, &t->relay.chan, start->scheme, start->host, start->port));
     if (f != FAILURE_NONE)
         fail(t, f);
 }

@@ -16,12 +16,13 @@ typedef size_t tunnel_answer(enum failure f, struct slice bound, uint8_t out[TUN
 
 struct tunnel_start {
     struct proxy_listener *listener; /* its place there goes along */
-    struct stream *stream;           /* moved from; closed on failure */
+    struct stream *stream;           /* moved from; closed on failure; NULL: use `fd` */
+    int fd;                          /* taken, when there is no stream */
     struct slice early;              /* read behind the request */
     const char *scheme;              /* "socks5" or "http" */
     struct slice host;
     unsigned port;
-    tunnel_answer *answer;
+    tunnel_answer *answer; /* NULL: nothing is said, a failure is a reset */
 };
 
 /* Takes the connection, whatever comes of it. */

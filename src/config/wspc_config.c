@@ -20,14 +20,16 @@ static void free_listener(struct wspc_listener *l)
 {
     free(l->url);
     free(l->redacted);
+    free(l->channel);
+    free(l->password);
     free(l->bind);
 }
 
 static void free_client(struct wspc_client *client)
 {
-    for (size_t i = 0; i < client->dynamic_count; i++)
-        free_listener(&client->dynamic[i]);
-    free(client->dynamic);
+    for (size_t i = 0; i < client->listener_count; i++)
+        free_listener(&client->listener[i]);
+    free(client->listener);
     for (size_t i = 0; i < client->remote_count; i++)
         wspc_remote_fini(&client->remote[i]);
     free(client->remote);
@@ -110,20 +112,34 @@ static bool read_dynamic_auth(const struct json_at *object, struct wspc_client *
     return true;
 }
 
-/* What is wrong with an entry of `dynamic`, or NULL. The texts never quote it: it may hold secrets.
- */
-static const char *listener_fault(const char *url, struct forward *f)
+static const char *channel_fault(const struct forward *f)
 {
-    static const char form[] =
-        "expected socks5://[address]:port or http://[address]:port with a port from 1 to 65535";
+    if (f->channel.len > 256 || f->password.len > 256)
+        return "channel and password can have up to 256 bytes";
+    if (f->channel.len == 0 || memchr(f->channel.p, '\0', f->channel.len) ||
+        (f->password.len && memchr(f->password.p, '\0', f->password.len)))
+        return "expected a channel before the '@'";
+    return NULL;
+}
+
+/* What is wrong with an entry, or NULL. The texts never quote it: it may hold secrets. */
+static const char *listener_fault(const char *url, bool local, struct forward *f)
+{
+    const char *form =
+        local ? "expected tcp://channel[:password]@[address]:port with a port from 1 to "
+                "65535"
+              : "expected socks5://[address]:port or http://[address]:port with a "
+                "port from 1 to 65535";
     char ignored[1];
 
     if (forward_parse(slice_str(url), f, ignored, sizeof(ignored)) != WSP_OK)
         return form;
-    if (!slice_eq_str(f->scheme, "socks5") && !slice_eq_str(f->scheme, "http"))
+    if (local && (!slice_eq_str(f->scheme, "tcp") || !f->has_user))
+        return form;
+    if (!local && !slice_eq_str(f->scheme, "socks5") && !slice_eq_str(f->scheme, "http"))
         return "expected a scheme of socks5:// or http://";
-    if (f->has_user)
-        return "a channel (tunnel) is not supported by this version yet";
+    if (f->has_user && channel_fault(f))
+        return channel_fault(f);
     if (f->port < 1 || f->port > 65535)
         return form;
     if (f->host.len > 0 && !config_host_ok(f->host))
@@ -134,26 +150,36 @@ static const char *listener_fault(const char *url, struct forward *f)
     return NULL;
 }
 
-static bool read_listener(struct json_at *item, struct wspc_listener *out)
+static bool copy_strings(const struct forward *f, struct wspc_listener *out)
 {
-    char redacted[FORWARD_URL_MAX];
+    char text[FORWARD_URL_MAX + 1];
+    size_t len;
+
+    if (forward_write(f, text, sizeof(text), &len) != WSP_OK)
+        return false;
+    out->url = copy_slice(slice_of(text, len));
+    forward_redact(f, text, sizeof(text));
+    out->redacted = strdup(text);
+    out->channel = f->has_user ? copy_slice(f->channel) : NULL;
+    out->password = f->has_password ? copy_slice(f->password) : NULL;
+    out->bind = f->host.len > 0 ? copy_slice(f->host) : NULL;
+    return out->url && out->redacted && (!f->has_user || out->channel) &&
+           (!f->has_password || out->password) && (f->host.len == 0 || out->bind);
+}
+
+static bool read_listener(struct json_at *item, bool local, struct wspc_listener *out)
+{
     struct forward f;
     const char *url, *fault;
 
     if (!json_expect_string(item, &url))
         return false;
-    fault = listener_fault(url, &f);
+    fault = listener_fault(url, local, &f);
     if (fault)
         return json_fail(item, "%s", fault);
-    forward_redact(&f, redacted, sizeof(redacted));
-    out->is_http = slice_eq_str(f.scheme, "http");
+    out->kind = local ? WSPC_LOCAL : slice_eq_str(f.scheme, "http") ? WSPC_HTTP : WSPC_SOCKS5;
     out->port = (unsigned)f.port;
-    out->url = strdup(url);
-    out->redacted = strdup(redacted);
-    out->bind = f.host.len > 0 ? copy_slice(f.host) : NULL;
-    if (!out->url || !out->redacted || (f.host.len > 0 && !out->bind))
-        return json_fail(item, "out of memory");
-    return true;
+    return copy_strings(&f, out) || json_fail(item, "out of memory");
 }
 
 static bool same_socket(const struct wspc_listener *a, const struct wspc_listener *b)
@@ -165,32 +191,38 @@ static bool same_socket(const struct wspc_listener *a, const struct wspc_listene
 static bool check_unique(struct json_at *item, const struct wspc_config *c)
 {
     const struct wspc_client *newest = &c->client[c->client_count - 1];
-    const struct wspc_listener *l = &newest->dynamic[newest->dynamic_count - 1];
+    const struct wspc_listener *l = &newest->listener[newest->listener_count - 1];
 
     for (size_t i = 0; i < c->client_count; i++)
-        for (size_t j = 0; j < c->client[i].dynamic_count; j++) {
-            const struct wspc_listener *other = &c->client[i].dynamic[j];
+        for (size_t j = 0; j < c->client[i].listener_count; j++) {
+            const struct wspc_listener *other = &c->client[i].listener[j];
             if (other != l && same_socket(other, l))
-                return json_fail(item, "same address and port as client[%zu].dynamic[%zu]", i, j);
+                return json_fail(item, "same address and port as %s of client[%zu]",
+                                 other->redacted, i);
         }
     return true;
 }
 
-static bool read_dynamic(const struct json_at *object, struct wspc_config *c,
-                         struct wspc_client *client)
+static bool read_listeners(const struct json_at *object, const char *key, struct wspc_config *c,
+                           struct wspc_client *client)
 {
     struct json_at array, item = {.value = NULL};
+    struct wspc_listener *grown;
     bool present;
     size_t i = 0;
 
-    if (!json_get_array(object, "dynamic", &array, &present) || !present)
+    if (!json_get_array(object, key, &array, &present) || !present)
         return !present;
-    client->dynamic = calloc(json_count(&array) + 1, sizeof(*client->dynamic));
-    if (!client->dynamic)
+    grown = reallocarray(client->listener, client->listener_count + json_count(&array) + 1,
+                         sizeof(*grown));
+    if (!grown)
         return json_fail(&array, "out of memory");
+    client->listener = grown;
     while (json_next(&array, &item, &i)) {
-        client->dynamic_count++;
-        if (!read_listener(&item, &client->dynamic[i]) || !check_unique(&item, c))
+        struct wspc_listener *l = &client->listener[client->listener_count++];
+
+        *l = (struct wspc_listener){0};
+        if (!read_listener(&item, strcmp(key, "local") == 0, l) || !check_unique(&item, c))
             return false;
     }
     return true;
@@ -218,18 +250,6 @@ static bool read_remote(const struct json_at *object, struct wspc_client *client
     return true;
 }
 
-static bool refuse_entries(const struct json_at *object, const char *key)
-{
-    struct json_at array;
-    bool present;
-
-    if (!json_get_array(object, key, &array, &present))
-        return false;
-    if (present && json_count(&array) > 0)
-        return json_fail(&array, "not supported by this version yet");
-    return true;
-}
-
 static bool read_client(struct json_at *item, struct wspc_config *c)
 {
     static const char *const keys[] = {"auth",    "server",       "local", "remote",
@@ -237,9 +257,9 @@ static bool read_client(struct json_at *item, struct wspc_config *c)
     struct wspc_client *client = &c->client[c->client_count++];
 
     return json_expect_object(item) && json_known_keys(item, keys) && read_server(item, client) &&
-           config_auth_read(item, "auth", &client->auth) && refuse_entries(item, "local") &&
-           read_remote(item, client) && read_dynamic_auth(item, client) &&
-           read_dynamic(item, c, client);
+           config_auth_read(item, "auth", &client->auth) && read_remote(item, client) &&
+           read_dynamic_auth(item, client) && read_listeners(item, "dynamic", c, client) &&
+           read_listeners(item, "local", c, client);
 }
 
 static bool read_clients(const struct json_at *root, struct wspc_config *c)

@@ -6,11 +6,19 @@
 #include "config/wspc_remote.h"
 #include "proto/forward.h"
 
-/* One entry of `dynamic`: a proxy listener. Strings are owned. */
+enum wspc_listener_kind {
+    WSPC_SOCKS5, /* dynamic: socks5:// */
+    WSPC_HTTP,   /* dynamic: http:// */
+    WSPC_LOCAL,  /* local: each connection goes to the channel */
+};
+
+/* One entry of `dynamic` or `local`. Strings are owned. */
 struct wspc_listener {
-    char *url;      /* as configured, with its secrets: never log it */
+    enum wspc_listener_kind kind;
+    char *url;      /* as it goes on the wire, with its secrets: never log it */
     char *redacted; /* for logs */
-    bool is_http;   /* http:// else socks5:// */
+    char *channel;  /* NULL: the server is the exit */
+    char *password; /* NULL: none */
     char *bind;     /* address or name without brackets; NULL: all */
     unsigned port;
 };
@@ -22,11 +30,11 @@ struct wspc_client {
     char *authority; /* owned; host[:port] exactly as in the URL */
     char *target;    /* owned; path and query, "/" when the URL has none */
     unsigned port;
-    char *auth;                    /* owned; NULL when not set */
-    char *proxy_user;              /* owned; from dynamic_auth, NULL when not set */
-    char *proxy_password;          /* owned */
-    struct wspc_listener *dynamic; /* owned array */
-    size_t dynamic_count;
+    char *auth;                     /* owned; NULL when not set */
+    char *proxy_user;               /* owned; from dynamic_auth, NULL when not set */
+    char *proxy_password;           /* owned */
+    struct wspc_listener *listener; /* owned array; of dynamic and local */
+    size_t listener_count;
     struct wspc_remote *remote; /* owned array */
     size_t remote_count;
 };

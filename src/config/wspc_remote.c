@@ -18,9 +18,6 @@ static bool is_dns_name(struct slice s)
 
 static const char *mode_fault(const struct forward *f)
 {
-    if (f->mode.len == 0)
-        return is_http(f) ? "expected ?mode=path&value=… or ?mode=domain&value=…"
-                          : "a channel without mode is not supported by this version yet";
     if (!slice_eq_str(f->mode, "path") && !slice_eq_str(f->mode, "domain"))
         return "expected a mode of path or domain";
     if (f->value.len == 0)
@@ -32,6 +29,34 @@ static const char *mode_fault(const struct forward *f)
     return NULL;
 }
 
+static const char *channel_fault(const struct forward *f)
+{
+    static const char reserved[] = "http:";
+    size_t n = sizeof(reserved) - 1;
+
+    if (f->channel.len == 0)
+        return "expected a channel (tcp://channel:password@host:port) or ?mode=…&value=…";
+    if (f->channel.len > 256 || f->password.len > 256)
+        return "channel and password can have up to 256 bytes";
+    if (memchr(f->channel.p, '\0', f->channel.len) ||
+        (f->password.len && memchr(f->password.p, '\0', f->password.len)))
+        return "a NUL byte in channel or password";
+    if (f->channel.len >= n && slice_eq_str(slice_of(f->channel.p, n), reserved))
+        return "a channel must not begin with \"http:\"";
+    return NULL;
+}
+
+static const char *kind_fault(const struct forward *f)
+{
+    if (is_http(f))
+        return f->mode.len ? mode_fault(f) : "expected ?mode=path&value=… or ?mode=domain&value=…";
+    if (slice_eq_str(f->scheme, "tunnel"))
+        return channel_fault(f);
+    if (!slice_eq_str(f->scheme, "tcp"))
+        return "expected a scheme of http://, https://, tcp:// or tunnel://";
+    return f->mode.len ? mode_fault(f) : channel_fault(f);
+}
+
 /* What is wrong with an entry, or NULL. The texts never quote it: it may hold secrets. */
 static const char *fault(const char *url, struct forward *f)
 {
@@ -39,13 +64,10 @@ static const char *fault(const char *url, struct forward *f)
     const char *why;
 
     if (forward_parse(slice_str(url), f, ignored, sizeof(ignored)) != WSP_OK)
-        return "expected http://, https:// or tcp:// with host:port and ?mode=…&value=…";
-    if (!is_http(f) && !slice_eq_str(f->scheme, "tcp"))
-        return slice_eq_str(f->scheme, "tunnel") || slice_eq_str(f->scheme, "unix")
-                   ? "this scheme is not supported by this version yet"
-                   : "expected a scheme of http://, https:// or tcp://";
-    why = mode_fault(f);
-    if (why)
+        return "expected a URL such as http://host:port?mode=path&value=NAME or "
+               "tcp://channel:password@host:port";
+    why = kind_fault(f);
+    if (why || slice_eq_str(f->scheme, "tunnel"))
         return why;
     if (!config_host_ok(f->host))
         return "expected the service's host, IPv6 in brackets";
@@ -80,10 +102,14 @@ bool wspc_remote_read(struct json_at *item, struct wspc_remote *out)
         return json_fail(item, "the URL is too long");
     out->name = copy(text, len);
     out->host = copy((const char *)f.host.p, f.host.len);
+    out->is_tunnel = slice_eq_str(f.scheme, "tunnel");
+    if (f.mode.len == 0 && f.has_password)
+        out->password = copy((const char *)f.password.p, f.password.len);
     if (f.port < 0)
         f.port = slice_eq_str(f.scheme, "https") ? 443 : 80;
     out->port = (unsigned)f.port;
-    if (!out->url || !out->redacted || !out->name || !out->host)
+    if (!out->url || !out->redacted || !out->name || !out->host ||
+        (f.mode.len == 0 && f.has_password && !out->password))
         return json_fail(item, "out of memory");
     return true;
 }
@@ -93,5 +119,6 @@ void wspc_remote_fini(struct wspc_remote *r)
     free(r->url);
     free(r->redacted);
     free(r->name);
+    free(r->password);
     free(r->host);
 }

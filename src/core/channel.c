@@ -58,6 +58,25 @@ void chan_ready(struct chan *ch)
     ch->link->opt.ops->wake(ch->link);
 }
 
+size_t chan_send(struct chan *ch, struct slice data)
+{
+    struct link *l = ch->link;
+    size_t taken = 0;
+
+    /* While others wait for their turn, this one has to wait as well. */
+    if (!l || !may_pull(ch) || !list_empty(&l->ready))
+        return 0;
+    while (taken < data.len && l->out.bytes < LINK_OUTPUT_TARGET && !l->failed) {
+        size_t n = data.len - taken < MSG_DATA_MAX ? data.len - taken : MSG_DATA_MAX;
+
+        link_put(l, ch->node.key, MSG_TRANSFER, slice_of(data.p + taken, n));
+        taken += n;
+    }
+    if (taken)
+        ch->mark = l->out_total;
+    return taken;
+}
+
 void chan_resume(struct chan *ch)
 {
     struct link *l = ch->link;

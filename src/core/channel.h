@@ -102,6 +102,12 @@ static inline bool chan_live(const struct chan *ch)
 /* The endpoint has bytes to send (or its end): the link will pull when it can. */
 void chan_ready(struct chan *ch);
 
+/*
+ * Sends bytes at once instead of waiting to be pulled, as far as the link has room and it is this
+ * channel's turn. Returns how many were taken; the caller keeps the rest and calls chan_ready.
+ */
+size_t chan_send(struct chan *ch, struct slice data);
+
 /* The endpoint can take data again. */
 void chan_resume(struct chan *ch);
 

@@ -84,6 +84,12 @@ bool forward_query_find(struct slice query, const char *name, char *out, size_t 
  */
 enum wsp_err forward_channel_name(const struct forward *f, char *out, size_t cap, size_t *len);
 
+/*
+ * The name an open asks for: as forward_channel_name, but with a user name and no mode it is the
+ * user name for every scheme. The original files http://channel@… under "http::", where nothing is.
+ */
+enum wsp_err forward_open_name(const struct forward *f, char *out, size_t cap, size_t *len);
+
 /* The URL with its password, if any, replaced by "***": for logs. NUL-terminated, cut to cap. */
 void forward_redact(const struct forward *f, char *out, size_t cap);
 

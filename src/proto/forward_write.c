@@ -111,3 +111,14 @@ enum wsp_err forward_channel_name(const struct forward *f, char *out, size_t cap
     }
     return finish(&t, len);
 }
+
+enum wsp_err forward_open_name(const struct forward *f, char *out, size_t cap, size_t *len)
+{
+    if (f->channel.len == 0 || f->mode.len)
+        return forward_channel_name(f, out, cap, len);
+    if (f->channel.len > cap)
+        return WSP_ERR_LIMIT;
+    memcpy(out, f->channel.p, f->channel.len);
+    *len = f->channel.len;
+    return WSP_OK;
+}

@@ -62,6 +62,7 @@ enum wsp_err msg_parse(struct slice in, struct msg *m)
 enum wsp_err msg_request_parse(struct slice in, struct msg_request *r)
 {
     struct msg_request got = {0};
+    struct slice whole = in;
     struct wire_field f;
 
     while (in.len) {
@@ -72,6 +73,7 @@ enum wsp_err msg_request_parse(struct slice in, struct msg_request *r)
         else if (is_field(&f, REQUEST_URL, WIRE_BYTES) && !take_string(&f, &got.url))
             return WSP_ERR_MALFORMED;
     }
+    got.raw = whole;
     *r = got;
     return WSP_OK;
 }
@@ -189,13 +191,18 @@ size_t msg_head_write(uint8_t *out, struct slice id, enum msg_cmd cmd, size_t da
 enum wsp_err msg_request_write(const struct msg_request *r, uint8_t *out, size_t cap, size_t *len)
 {
     uint64_t type = enum_varint(r->type);
-    size_t need = wire_varint_field_len(type) + wire_bytes_field_len(r->url.len);
+    size_t need = r->raw.len ? r->raw.len
+                             : wire_varint_field_len(type) + wire_bytes_field_len(r->url.len);
 
     if (need > cap)
         return WSP_ERR_LIMIT;
+    *len = need;
+    if (r->raw.len) {
+        memcpy(out, r->raw.p, need);
+        return WSP_OK;
+    }
     out = wire_varint_field_write(out, REQUEST_TYPE, type);
     wire_bytes_field_write(out, REQUEST_URL, r->url);
-    *len = need;
     return WSP_OK;
 }
 

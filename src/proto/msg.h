@@ -37,6 +37,7 @@ struct msg {
 struct msg_request {
     int32_t type; /* enum msg_type, or unknown */
     struct slice url;
+    struct slice raw; /* as received; when set, it is written instead of the others */
 };
 
 /* WspResponse: the data of a RESPOND. */

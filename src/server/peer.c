@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "proto/forward.h"
+#include "server/crossing.h"
 #include "server/exit.h"
 #include "server/service.h"
 
@@ -18,24 +18,6 @@ static void refuse(struct link *l, struct slice id, const char *text)
     struct msg_response r = {.success = false, .error = slice_str(text)};
 
     link_respond(l, id, &r);
-}
-
-/* Named channels: nobody can register one yet, so none is there. */
-static void on_local(struct link *l, struct slice id, struct slice url)
-{
-    struct forward f;
-    char name[256];
-    char text[512];
-    size_t len;
-
-    if (forward_parse(url, &f, text, sizeof(text)) != WSP_OK) {
-        refuse(l, id, text);
-        return;
-    }
-    if (forward_channel_name(&f, name, sizeof(name), &len) != WSP_OK)
-        len = 0;
-    snprintf(text, sizeof(text), "channel %.*s not registered", (int)len, name);
-    refuse(l, id, text);
 }
 
 static void on_connect(struct link *l, struct slice id, const struct msg_request *request)
@@ -52,7 +34,7 @@ static void on_connect(struct link *l, struct slice id, const struct msg_request
         exit_open(p->server, l, id, request->url);
         break;
     case MSG_LOCAL:
-        on_local(l, id, request->url);
+        crossing_open(p, l, id, request);
         break;
     case MSG_REMOTE:
         service_register(p, l, id, request->url);

@@ -12,6 +12,8 @@ struct peer {
     struct address address;
     struct list services; /* what it has registered: struct service.peer_node */
     size_t service_count;
+    unsigned wrong_passwords; /* in the minute that began at wrong_since_us */
+    uint64_t wrong_since_us;
 };
 
 static inline struct peer *peer_of(struct list *node)

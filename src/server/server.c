@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "server/crossing.h"
 #include "server/exit.h"
 #include "server/front.h"
 #include "server/peer.h"
@@ -57,6 +58,7 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct 
     list_init(&s->fronts);
     list_init(&s->peers);
     list_init(&s->wraps);
+    list_init(&s->crossings);
     task_init(&s->drained, on_drained);
     s->drain.fire = on_drain_time;
     s->noise = (struct log_limit){.window_us = 10000000, .burst = 20};
@@ -81,7 +83,8 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct 
 
 void server_use_ended(struct server *s)
 {
-    if (s->draining && list_empty(&s->exits.all) && list_empty(&s->fronts) && list_empty(&s->wraps))
+    if (s->draining && list_empty(&s->exits.all) && list_empty(&s->fronts) &&
+        list_empty(&s->wraps) && list_empty(&s->crossings))
         task_post(s->loop, &s->drained);
 }
 
@@ -103,6 +106,8 @@ void server_stop(struct server *s)
     listener_stop(&s->listener);
     while (!list_empty(&s->fronts))
         front_free(front_of(s->fronts.next));
+    while (!list_empty(&s->crossings))
+        crossing_free(crossing_of(s->crossings.next));
     while (!list_empty(&s->wraps))
         ws_wrap_free(ws_wrap_of(s->wraps.next));
     while (!list_empty(&s->peers))

@@ -4,9 +4,9 @@
 
 #include "base/map.h"
 #include "config/wsps_config.h"
+#include "net/egress.h"
 #include "net/listener.h"
 #include "net/outbound.h"
-#include "server/egress.h"
 
 struct server {
     struct wsp_loop *loop;            /* borrowed */
@@ -18,6 +18,7 @@ struct server {
     struct list wraps;           /* those that are WebSockets in front of a TCP service */
     struct list peers;           /* links */
     struct outbound_owner exits; /* connections to targets of DYNAMIC */
+    struct list crossings;       /* opens of one client that go to another */
     struct map services;         /* what is registered, by name */
     size_t peer_count;
     unsigned last_peer;  /* number of the newest link, for its name */

@@ -102,6 +102,23 @@ static const char *domain_fault(const struct server *s, struct slice value)
     return is_domain(value) ? NULL : "channel  is illegal or empty";
 }
 
+/* A named channel; those of services begin with "http:". */
+static const char *judge_channel(struct wanted *w)
+{
+    static const char reserved[] = "http:";
+    struct slice name = w->f.channel;
+    size_t n = sizeof(reserved) - 1;
+
+    w->kind = SERVICE_CHANNEL;
+    if (w->f.mode.len || name.len == 0 || name.len > SERVICE_VALUE_MAX ||
+        memchr(name.p, '\0', name.len) ||
+        (name.len >= n && slice_eq_str(slice_of(name.p, n), reserved)))
+        return "channel  is illegal or empty";
+    memcpy(w->value, name.p, name.len);
+    w->value[name.len] = '\0';
+    return NULL;
+}
+
 /* The texts are those of the original. `text` is room for one that has to be made. */
 static const char *judge(const struct server *s, struct wanted *w, char *text, size_t cap)
 {
@@ -115,10 +132,8 @@ static const char *judge(const struct server *s, struct wanted *w, char *text, s
         w->kind = SERVICE_HTTPS;
     else if (f->mode.len && slice_eq_str(f->scheme, "tcp"))
         w->kind = SERVICE_TCP;
-    else if (f->mode.len == 0 && f->channel.len)
-        return "named channels are not supported by this wsps yet";
     else
-        return "channel  is illegal or empty";
+        return judge_channel(w);
     w->domain = slice_eq_str(f->mode, "domain");
     if (!w->domain && !slice_eq_str(f->mode, "path")) {
         snprintf(text, cap, "unsupported http mode %.*s", SLICE_FMT(f->mode));
@@ -140,7 +155,10 @@ static void name_it(struct wanted *w)
 {
     if (w->domain)
         lower(w->value);
-    snprintf(w->name, sizeof(w->name), "http:%s:%s", w->domain ? "domain" : "path", w->value);
+    if (w->kind == SERVICE_CHANNEL)
+        snprintf(w->name, sizeof(w->name), "%s", w->value);
+    else
+        snprintf(w->name, sizeof(w->name), "http:%s:%s", w->domain ? "domain" : "path", w->value);
 }
 
 static struct slice keep(char **at, struct slice s)
@@ -265,6 +283,10 @@ void service_offline(struct service *s)
 {
     struct wsp_loop *loop = s->server->loop;
 
+    if (s->kind == SERVICE_CHANNEL) {
+        service_free(s);
+        return;
+    }
     let_go(s);
     list_remove(&s->peer_node);
     s->peer = NULL;
@@ -327,6 +349,14 @@ bool service_option(const struct service *s, const char *key, char *out, size_t 
         return false;
     out[len] = '\0';
     return true;
+}
+
+struct service *service_channel(struct server *s, struct slice name)
+{
+    struct map_node *n = map_find(&s->services, name);
+    struct service *found = n ? container_of(n, struct service, node) : NULL;
+
+    return found && found->kind == SERVICE_CHANNEL ? found : NULL;
 }
 
 enum wsp_err service_open(struct service *s, struct chan *ch)

@@ -14,7 +14,8 @@
 enum service_kind {
     SERVICE_HTTP,
     SERVICE_HTTPS,
-    SERVICE_TCP, /* wrapped as a WebSocket */
+    SERVICE_TCP,     /* wrapped as a WebSocket */
+    SERVICE_CHANNEL, /* reached by other clients, by name */
 };
 
 struct tls_context;
@@ -54,8 +55,8 @@ void service_register(struct peer *p, struct link *l, struct slice id, struct sl
 /* Ends its users and frees it. */
 void service_free(struct service *s);
 
-/* Its client has gone: ends its users. Its name is remembered for some minutes, so that visitors
- * get 503 and not 404, but is free for others. */
+/* Its client has gone: ends its users. The name of one that visitors ask for is remembered for some
+ * minutes, so that they get 503 and not 404, but is free for others. */
 void service_offline(struct service *s);
 
 /*
@@ -65,6 +66,9 @@ void service_offline(struct service *s);
  */
 struct service *service_find(struct server *s, struct slice host, struct slice path,
                              struct slice *rest);
+
+/* The named channel, or NULL. */
+struct service *service_channel(struct server *s, struct slice name);
 
 /* Opens a channel (initialised, not live) to the service: CONNECT REMOTE on its client's link.
  * WSP_OK, WSP_ERR_LIMIT, WSP_ERR_NOMEM or WSP_ERR_REFUSED (the link has failed). */

@@ -147,7 +147,7 @@ static int close_link(struct peer *p, enum lws_close_status code)
 
 static void send_request(struct peer *p)
 {
-    struct msg_request request = {MSG_DYNAMIC, slice_str(open_url)};
+    struct msg_request request = {.type = MSG_DYNAMIC, .url = slice_str(open_url)};
     uint8_t data[512];
     size_t len;
 

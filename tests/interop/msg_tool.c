@@ -64,7 +64,7 @@ static void encode_inner(char **word)
     size_t n = 0;
 
     if (strcmp(word[1], "request") == 0) {
-        struct msg_request r = {atoi(word[2]), unhex(word[3], store[3])};
+        struct msg_request r = {.type = atoi(word[2]), .url = unhex(word[3], store[3])};
 
         msg_request_write(&r, out, sizeof(out), &n);
     } else {

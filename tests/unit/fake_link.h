@@ -267,7 +267,7 @@ static inline enum wsp_err rig_send_response(struct rig *r, struct slice id, boo
 
 static inline enum wsp_err rig_send_request(struct rig *r, struct slice id, const char *url)
 {
-    struct msg_request request = {MSG_DYNAMIC, slice_str(url)};
+    struct msg_request request = {.type = MSG_DYNAMIC, .url = slice_str(url)};
     uint8_t data[128];
     size_t len;
 
@@ -403,7 +403,7 @@ static inline struct slice end_id(const struct end *e)
 /* We open a channel; CONNECT is taken from the output. */
 static inline struct end *rig_opening(struct rig *r)
 {
-    struct msg_request request = {MSG_DYNAMIC, slice_str("socks5://a.example:80")};
+    struct msg_request request = {.type = MSG_DYNAMIC, .url = slice_str("socks5://a.example:80")};
     struct end *e = rig_end(r);
     struct sent s;
 

@@ -282,7 +282,7 @@ static void test_ready_early(void **state)
 /* A struct chan can be used again once it is closed, whatever its last life left behind. */
 static void test_reopen(void **state)
 {
-    struct msg_request request = {MSG_LOCAL, slice_str("tcp://ssh:pw@")};
+    struct msg_request request = {.type = MSG_LOCAL, .url = slice_str("tcp://ssh:pw@")};
     struct rig r;
     struct end *e;
     struct sent s;

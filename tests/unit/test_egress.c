@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "server/egress.h"
+#include "net/egress.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 

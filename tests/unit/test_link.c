@@ -4,7 +4,9 @@
 static void test_open_writes_connect(void **state)
 {
     static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    struct msg_request request = {MSG_DYNAMIC, slice_str("socks5://127.0.0.1:28020")}, got;
+    struct msg_request request = {.type = MSG_DYNAMIC,
+                                  .url = slice_str("socks5://127.0.0.1:28020")},
+                       got;
     struct rig r;
     struct end *e;
     struct sent s;
@@ -30,7 +32,7 @@ static void test_open_writes_connect(void **state)
 static void test_open_failures(void **state)
 {
     static const char long_url[5000] = {'x'};
-    struct msg_request request = {MSG_DYNAMIC, slice_of(long_url, sizeof(long_url))};
+    struct msg_request request = {.type = MSG_DYNAMIC, .url = slice_of(long_url, sizeof(long_url))};
     struct rig r;
     struct end *e;
 
@@ -48,7 +50,7 @@ static void test_open_failures(void **state)
 
 static void test_max_channels(void **state)
 {
-    struct msg_request request = {MSG_DYNAMIC, slice_str("tcp://a")};
+    struct msg_request request = {.type = MSG_DYNAMIC, .url = slice_str("tcp://a")};
     struct rig r;
     struct end *e;
 
@@ -197,8 +199,8 @@ static struct end *block(struct rig *r, struct end *e)
     return e;
 }
 
-/* While a full endpoint holds up the input, silence is our own doing; a pong every ping_us tells the
- * peer that we live. */
+/* While a full endpoint holds up the input, silence is our own doing; a pong every ping_us tells
+ * the peer that we live. */
 static void test_silence_while_blocked(void **state)
 {
     struct rig r;

@@ -314,7 +314,7 @@ static void test_request_response(void **state)
 /* Each capacity below the need is refused, and nothing is written over it. */
 static void test_write_limit(void **state)
 {
-    struct msg_request request = {-1, slice_str("tcp://x")};
+    struct msg_request request = {.type = -1, .url = slice_str("tcp://x")};
     struct msg_response response = {true, slice_str("e"), slice_str("h:1")};
     static const char want_request[] =
         "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x07tcp://x";

@@ -13,6 +13,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
+#define LOCAL_FORM "expected tcp://channel[:password]@[address]:port with a port from 1 to 65535"
 #define FORM "expected socks5://[address]:port or http://[address]:port with a port from 1 to 65535"
 
 struct bad {
@@ -37,9 +38,18 @@ static const struct bad bad_files[] = {
 
 /* The members of one client behind its server; the error stands behind the place. */
 static const struct bad bad_clients[] = {
-    {"\"local\":[\"tcp://a:s3cret@:22\"]", "local: not supported by this version yet"},
-    {"\"remote\":[\"tcp://a:s3cret@h:22\"]",
-     "remote[0]: a channel without mode is not supported by this version yet"},
+    {"\"local\":[\"tcp://127.0.0.1:22\"]", "local[0]: " LOCAL_FORM},
+    {"\"local\":[\"socks5://a:s3cret@:22\"]", "local[0]: " LOCAL_FORM},
+    {"\"local\":[\"tcp://a:s3cret@:0\"]", "local[0]: " LOCAL_FORM},
+    {"\"local\":[\"tcp://a:s3cret@:22\"],\"dynamic\":[\"http://:22\"]",
+     "local[0]: same address and port as http://:22 of client[0]"},
+    {"\"remote\":[\"tcp://h:22\"]",
+     "remote[0]: expected a channel (tcp://channel:password@host:port) or ?mode=…&value=…"},
+    {"\"remote\":[\"tunnel://:s3cret@\"]",
+     "remote[0]: expected a channel (tcp://channel:password@host:port) or ?mode=…&value=…"},
+    {"\"remote\":[\"tcp://http%3Apath%3Aa:s3cret@h:1\"]",
+     "remote[0]: a channel must not begin with \"http:\""},
+    {"\"remote\":[\"tcp://a:s3cret@h\"]", "remote[0]: expected a port from 1 to 65535"},
     {"\"remote\":[\"http://h:1\"]",
      "remote[0]: expected ?mode=path&value=… or ?mode=domain&value=…"},
     {"\"remote\":[\"http://h:1?mode=x&value=a\"]", "remote[0]: expected a mode of path or domain"},
@@ -51,7 +61,7 @@ static const struct bad bad_clients[] = {
     {"\"remote\":[\"http://:1?mode=path&value=a\"]",
      "remote[0]: expected the service's host, IPv6 in brackets"},
     {"\"remote\":[\"ftp://h:1?mode=path&value=a\"]",
-     "remote[0]: expected a scheme of http://, https:// or tcp://"},
+     "remote[0]: expected a scheme of http://, https://, tcp:// or tunnel://"},
     {"\"remote\":[\"http://h:1?mode=path&value=a\",\"tcp://h:2?mode=path&value=a\"]",
      "remote[1]: same mode and value as remote[0]"},
     {"\"remote\":{}", "remote: expected an array, found an object"},
@@ -65,8 +75,8 @@ static const struct bad bad_clients[] = {
      "dynamic_auth: expected \"user:password\", each of 1 to 255 bytes and without control bytes"},
     {"\"dynamic_auth\":\"u:s3cret\\n\"",
      "dynamic_auth: expected \"user:password\", each of 1 to 255 bytes and without control bytes"},
-    {"\"dynamic\":[\"socks5://vpn:s3cret@127.0.0.1:1080\"]",
-     "dynamic[0]: a channel (tunnel) is not supported by this version yet"},
+    {"\"dynamic\":[\"socks5://:s3cret@127.0.0.1:1080\"]",
+     "dynamic[0]: expected a channel before the '@'"},
     {"\"dynamic\":[\"socks5://vpn:s3cret%zz@:1080\"]", "dynamic[0]: " FORM},
     {"\"dynamic\":[\":1080\"]", "dynamic[0]: " FORM},
     {"\"dynamic\":[\"socks4://:1080\"]", "dynamic[0]: expected a scheme of socks5:// or http://"},
@@ -80,7 +90,7 @@ static const struct bad bad_clients[] = {
     {"\"dynamic\":[\"http://:1080#x\"]", "dynamic[0]: expected nothing behind the port"},
     {"\"dynamic\":[1080]", "dynamic[0]: expected a string, found a number"},
     {"\"dynamic\":[\"socks5://:1080\",\"http://:1080\"]",
-     "dynamic[1]: same address and port as client[0].dynamic[0]"},
+     "dynamic[1]: same address and port as socks5://:1080 of client[0]"},
 };
 
 static const struct bad bad_servers[] = {
@@ -137,7 +147,8 @@ static void test_bad_files(void **state)
     expect_error(
         "{\"client\":[{\"server\":\"ws://a\",\"dynamic\":[\"http://[::1]:80\"]},\n"
         "{\"server\":\"ws://a\",\"dynamic\":[\"http://:80\",\"socks5://[::1]:80\"]}]}",
-        "wspc.json:", "2:44: client[1].dynamic[1]: same address and port as client[0].dynamic[0]");
+        "wspc.json:",
+        "2:44: client[1].dynamic[1]: same address and port as http://[::1]:80 of client[0]");
 }
 
 static void test_bad_clients(void **state)
@@ -221,7 +232,9 @@ static void test_server_prefixes(void **state)
 
 static const char full[] =
     "{\"log\":{\"level\":\"debug\"},\"limits\":{\"connections\":9},\"time\":{\"reconnect_max\":5},"
-    "\"client\":[{\"server\":\"ws://a:1/p\",\"auth\":\"s3cret\",\"local\":[],\"remote\":["
+    "\"client\":[{\"server\":\"ws://a:1/p\",\"auth\":\"s3cret\",\"local\":[\"tcp://"
+    "a%3Ab:p%40w@:22\"],"
+    "\"remote\":[\"tcp://ssh:p:w@h:22\",\"tunnel://vpn@\","
     "\"HTTP://h:81/b/?mode=path&value=api\",\"https://[::1]?mode=domain&value=A.test\","
     "\"tcp://h:5900?mode=path&value=vnc\"],"
     "\"dynamic\":[\"http://:80\",\"SOCKS5://127.0.0.1:1080\",\"socks5://[::1]:1080/\"],"
@@ -254,25 +267,34 @@ static void test_full(void **state)
     assert_string_equal(c.client[0].proxy_password, "pass:s3cret");
     assert_null(c.client[1].auth);
     assert_null(c.client[1].proxy_user);
-    assert_int_equal(c.client[0].dynamic_count, 3);
-    assert_int_equal(c.client[0].remote_count, 3);
-    expect_remote(&c.client[0].remote[0], "http://h:81/b/?mode=path&value=api", "http:path:api",
+    assert_int_equal(c.client[0].listener_count, 4);
+    assert_int_equal(c.client[0].remote_count, 5);
+    expect_remote(&c.client[0].remote[2], "http://h:81/b/?mode=path&value=api", "http:path:api",
                   81);
-    expect_remote(&c.client[0].remote[1], "https://[::1]?mode=domain&value=A.test",
+    expect_remote(&c.client[0].remote[3], "https://[::1]?mode=domain&value=A.test",
                   "http:domain:A.test", 443);
-    expect_remote(&c.client[0].remote[2], "tcp://h:5900?mode=path&value=vnc", "http:path:vnc",
+    expect_remote(&c.client[0].remote[4], "tcp://h:5900?mode=path&value=vnc", "http:path:vnc",
                   5900);
-    assert_string_equal(c.client[0].remote[1].host, "::1");
-    l = c.client[0].dynamic;
-    assert_true(l[0].is_http);
+    assert_string_equal(c.client[0].remote[3].host, "::1");
+    assert_string_equal(c.client[0].remote[0].name, "ssh");
+    assert_string_equal(c.client[0].remote[0].password, "p:w");
+    assert_string_equal(c.client[0].remote[0].redacted, "tcp://ssh:***@h:22");
+    assert_true(c.client[0].remote[1].is_tunnel);
+    assert_null(c.client[0].remote[1].password);
+    l = c.client[0].listener;
+    assert_int_equal(l[3].kind, WSPC_LOCAL);
+    assert_string_equal(l[3].channel, "a:b");
+    assert_string_equal(l[3].password, "p@w");
+    assert_string_equal(l[3].url, "tcp://a%3Ab:p%40w@:22");
+    assert_int_equal(l[0].kind, WSPC_HTTP);
     assert_null(l[0].bind);
     assert_int_equal(l[0].port, 80);
-    assert_false(l[1].is_http);
+    assert_int_equal(l[1].kind, WSPC_SOCKS5);
     assert_string_equal(l[1].bind, "127.0.0.1");
-    assert_string_equal(l[1].url, "SOCKS5://127.0.0.1:1080");
+    assert_string_equal(l[1].url, "socks5://127.0.0.1:1080");
     assert_string_equal(l[1].redacted, "socks5://127.0.0.1:1080");
     assert_string_equal(l[2].bind, "::1");
-    assert_string_equal(c.client[1].dynamic[0].bind, "localhost");
+    assert_string_equal(c.client[1].listener[0].bind, "localhost");
     wspc_config_fini(&c);
     wspc_config_fini(&c);
 }

@@ -390,7 +390,7 @@ static inline void world_start(struct world *w, SSL_CTX *server)
 /* Opens the owner's channel with TLS, or plain when `x` is NULL. */
 static inline void world_open(struct world *w, struct tls_context *x, const char *name)
 {
-    struct msg_request request = {MSG_REMOTE, slice_str("https://service.test")};
+    struct msg_request request = {.type = MSG_REMOTE, .url = slice_str("https://service.test")};
     struct owner *o = w->owner;
 
     if (x)

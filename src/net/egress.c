@@ -1,4 +1,4 @@
-#include "server/egress.h"
+#include "net/egress.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
  * addresses, unless an address or network in `allow` covers them. With an allow list, what is left
  * must match it by name or by address; without one it may be reached.
  */
-#ifndef SERVER_EGRESS_H
-#define SERVER_EGRESS_H
+#ifndef NET_EGRESS_H
+#define NET_EGRESS_H
 
 #include "base/slice.h"
 #include "net/address.h"
