@@ -115,23 +115,28 @@ static void client_life(struct link *l, uint64_t now)
 }
 
 /* A TRANSFER with an id that no channel has: every 0.10 peer answers it with INTERRUPT. */
-static void server_life(struct link *l, uint64_t now)
+void link_ask_life(struct link *l, uint64_t now)
 {
     static const char hex[] = "0123456789abcdef";
     uint8_t random[13];
     char id[2 * sizeof(random)];
 
-    if (!l->asked_us && now - l->last_rx_us >= l->opt.probe_us) {
-        l->opt.ops->random(random, sizeof(random));
-        for (size_t i = 0; i < sizeof(random); i++) {
-            id[2 * i] = hex[random[i] >> 4];
-            id[2 * i + 1] = hex[random[i] & 15];
-        }
-        link_put(l, slice_of(id, sizeof(id)), MSG_TRANSFER, slice_str("?"));
-        l->asked_us = now;
-    } else if (l->asked_us && now - l->asked_us >= l->opt.probe_answer_us) {
-        link_fail(l, 0, "no sign of life for %u s", (unsigned)((now - l->last_rx_us) / 1000000));
+    l->opt.ops->random(random, sizeof(random));
+    for (size_t i = 0; i < sizeof(random); i++) {
+        id[2 * i] = hex[random[i] >> 4];
+        id[2 * i + 1] = hex[random[i] & 15];
     }
+    link_put(l, slice_of(id, sizeof(id)), MSG_TRANSFER, slice_str("?"));
+    if (!l->asked_us)
+        l->asked_us = now;
+}
+
+static void server_life(struct link *l, uint64_t now)
+{
+    if (!l->asked_us && now - l->last_rx_us >= l->opt.probe_us)
+        link_ask_life(l, now);
+    else if (l->asked_us && now - l->asked_us >= l->opt.probe_answer_us)
+        link_fail(l, 0, "no sign of life for %u s", (unsigned)((now - l->last_rx_us) / 1000000));
 }
 
 /* While we do not read, we answer nothing either: a pong that nobody asked for shows life (RFC 6455

@@ -130,6 +130,9 @@ uint64_t link_deadline(const struct link *l);
 /* Pings, declares dead (link->failed), lets waiting messages go. */
 void link_tick(struct link *l, uint64_t now);
 
+/* Asks the peer for a sign of life: any input after this is one. */
+void link_ask_life(struct link *l, uint64_t now);
+
 /* Opens a channel: `ch` is CHAN_IDLE or CHAN_CLOSED and initialised. WSP_OK, WSP_ERR_LIMIT,
  * WSP_ERR_NOMEM, or WSP_ERR_REFUSED when the link has failed. */
 enum wsp_err link_open(struct link *l, struct chan *ch, const struct msg_request *request);

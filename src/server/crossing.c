@@ -109,10 +109,11 @@ static struct service *find(struct peer *opener, struct slice url, char *text, s
         return NULL;
     if (forward_open_name(&f, name, sizeof(name), &len) != WSP_OK)
         len = 0;
-    s = service_channel(opener->server, slice_of(name, len));
-    if (!s)
-        snprintf(text, cap, "channel %.*s not registered", (int)len, name);
-    return s;
+    s = service_named(opener->server, slice_of(name, len));
+    if (s && s->kind == SERVICE_CHANNEL)
+        return s;
+    snprintf(text, cap, "channel %.*s not registered", (int)len, name);
+    return NULL;
 }
 
 static bool is_guessing(const struct peer *p)

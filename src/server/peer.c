@@ -6,7 +6,7 @@
 
 #include "server/crossing.h"
 #include "server/exit.h"
-#include "server/service.h"
+#include "server/register.h"
 
 static struct peer *peer_of_link(struct link *l)
 {
@@ -37,7 +37,7 @@ static void on_connect(struct link *l, struct slice id, const struct msg_request
         crossing_open(p, l, id, request);
         break;
     case MSG_REMOTE:
-        service_register(p, l, id, request->url);
+        register_request(p, l, id, request->url);
         break;
     default:
         snprintf(text, sizeof(text), "unknown %d", (int)request->type);

@@ -46,11 +46,17 @@ struct service_user {
     void (*end)(struct service_user *u); /* must take it off the list */
 };
 
-/*
- * Answers a REMOTE CONNECT of `p`: registers the URL or tells why not, with the texts of
- * docs/protocol.md.
- */
-void service_register(struct peer *p, struct link *l, struct slice id, struct slice url);
+/* What a registration asks for, checked. */
+struct service_wanted {
+    struct forward f;
+    enum service_kind kind;
+    bool domain;
+    char value[SERVICE_VALUE_MAX + 1]; /* without slashes at its ends; a domain in lower case */
+    char name[SERVICE_NAME_MAX];
+};
+
+/* Enters it for a client, its name being free. NULL without memory. */
+struct service *service_new(struct peer *p, const struct service_wanted *w, struct slice url);
 
 /* Ends its users and frees it. */
 void service_free(struct service *s);
@@ -67,8 +73,8 @@ void service_offline(struct service *s);
 struct service *service_find(struct server *s, struct slice host, struct slice path,
                              struct slice *rest);
 
-/* The named channel, or NULL. */
-struct service *service_channel(struct server *s, struct slice name);
+/* What is registered under a name, or NULL. */
+struct service *service_named(struct server *s, struct slice name);
 
 /* Opens a channel (initialised, not live) to the service: CONNECT REMOTE on its client's link.
  * WSP_OK, WSP_ERR_LIMIT, WSP_ERR_NOMEM or WSP_ERR_REFUSED (the link has failed). */
