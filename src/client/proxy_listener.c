@@ -32,8 +32,8 @@ static void log_start(const struct proxy_listener *p)
     const char *kind = kinds[p->config->kind];
 
     address_text(&p->listener.local, text);
-    log_info(log, "%s: %s listening on %s%s%s", p->session->name, kind, text,
-             p->config->channel ? ", to channel " : "",
+    log_info(log, "%s: %s listening on %s%s%s", p->session->name, kind,
+             p->config->path ? p->config->path : text, p->config->channel ? ", to channel " : "",
              p->config->channel ? p->config->channel : "");
     if (p->config->kind != WSPC_LOCAL && !p->session->config->proxy_user &&
         !address_is_loopback(&p->listener.local))
@@ -54,6 +54,7 @@ enum wsp_err proxy_listeners_start(struct session *s, char error[CONFIG_ERROR_MA
         struct proxy_listener *p = &s->proxy[i];
         struct listener_options options = {.bind = s->config->listener[i].bind,
                                            .port = s->config->listener[i].port,
+                                           .path = s->config->listener[i].path,
                                            .limit = (size_t)s->client->config->max_connections};
         enum wsp_err err;
 

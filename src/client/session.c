@@ -326,7 +326,12 @@ enum wsp_err session_open(struct proxy_listener *p, struct chan *ch, const char 
 
     if (p->session->state != SESSION_UP)
         return WSP_ERR_REFUSED;
-    if (l->kind == WSPC_LOCAL) {
+    if (l->kind == WSPC_LOCAL &&
+        l->path) { /* the path of a unix socket is nobody else's business */
+        o.scheme = "tcp";
+        o.host = slice_str("localhost");
+    }
+    if (l->kind == WSPC_LOCAL && !l->path) {
         request.url = slice_str(l->url);
     } else {
         enum wsp_err err = forward_open_write(&o, url, sizeof(url), &len);

@@ -22,6 +22,7 @@ struct proxy_listener {
     struct listener listener;
     struct session *session;
     const struct wspc_listener *config;
+    size_t opened; /* channels opened for its connections so far */
 };
 
 struct registration;

@@ -38,7 +38,11 @@ static void dial(struct session *s, struct slice id, const struct wspc_remote *r
     }
     log_debug(loop_log(s->client->loop), "%s chan %.*s: CONNECT for %s", s->name, SLICE_FMT(id),
               remote->name);
-    outbound_open(remote->is_tunnel ? &s->exits : &s->targets, &s->carrier.link, id, host, port);
+    if (remote->is_unix)
+        outbound_open_unix(&s->targets, &s->carrier.link, id, host);
+    else
+        outbound_open(remote->is_tunnel ? &s->exits : &s->targets, &s->carrier.link, id, host,
+                      port);
 }
 
 /* The request's type does not matter, as in the original: the name says what is asked for. */

@@ -77,6 +77,7 @@ static void on_opened(struct chan *ch, struct slice bound)
     char own[ADDRESS_TEXT_MAX];
 
     timer_clear(t->relay.stream.loop, &t->timer);
+    t->listener->opened++;
     if (!send_answer(t, FAILURE_NONE, bound_or_own(t, bound, own)) ||
         relay_start(&t->relay, buf_slice(&t->early)) != WSP_OK) {
         tunnel_free(t);
@@ -89,10 +90,14 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
 {
     struct tunnel *t = container_of(ch, struct tunnel, relay.chan);
 
-    if (t->relay.started)
+    if (t->relay.started) {
         relay_closed(ch, end, text);
-    else
-        fail(t, end == CHAN_END_FAILED ? failure_of_text(text) : FAILURE_NO_LINK);
+        return;
+    }
+    if (!t->answer && end == CHAN_END_FAILED) /* the log is the only place to say it */
+        log_warn(loop_log(t->relay.stream.loop), "%s: channel %s: %.*s", t->listener->session->name,
+                 t->listener->config->channel, SLICE_FMT(text));
+    fail(t, end == CHAN_END_FAILED ? failure_of_text(text) : FAILURE_NO_LINK);
 }
 
 static const struct chan_ops tunnel_ops = {

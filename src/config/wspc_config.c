@@ -23,9 +23,10 @@ static void free_listener(struct wspc_listener *l)
     free(l->channel);
     free(l->password);
     free(l->bind);
+    free(l->path);
 }
 
-static void free_client(struct wspc_client *client)
+void wspc_client_drop_entries(struct wspc_client *client)
 {
     for (size_t i = 0; i < client->listener_count; i++)
         free_listener(&client->listener[i]);
@@ -33,6 +34,14 @@ static void free_client(struct wspc_client *client)
     for (size_t i = 0; i < client->remote_count; i++)
         wspc_remote_fini(&client->remote[i]);
     free(client->remote);
+    client->listener = NULL;
+    client->remote = NULL;
+    client->listener_count = client->remote_count = 0;
+}
+
+void wspc_client_fini(struct wspc_client *client)
+{
+    wspc_client_drop_entries(client);
     free(client->server);
     free(client->host);
     free(client->authority);
@@ -46,7 +55,7 @@ void wspc_config_fini(struct wspc_config *c)
 {
     config_log_fini(&c->log);
     for (size_t i = 0; i < c->client_count; i++)
-        free_client(&c->client[i]);
+        wspc_client_fini(&c->client[i]);
     free(c->client);
     *c = (struct wspc_config){0};
 }
@@ -134,6 +143,8 @@ static const char *listener_fault(const char *url, bool local, struct forward *f
 
     if (forward_parse(slice_str(url), f, ignored, sizeof(ignored)) != WSP_OK)
         return form;
+    if (local && f->has_user && slice_eq_str(f->scheme, "unix"))
+        return channel_fault(f) ? channel_fault(f) : config_unix_fault(f);
     if (local && (!slice_eq_str(f->scheme, "tcp") || !f->has_user))
         return form;
     if (!local && !slice_eq_str(f->scheme, "socks5") && !slice_eq_str(f->scheme, "http"))
@@ -163,6 +174,7 @@ static bool copy_strings(const struct forward *f, struct wspc_listener *out)
     out->channel = f->has_user ? copy_slice(f->channel) : NULL;
     out->password = f->has_password ? copy_slice(f->password) : NULL;
     out->bind = f->host.len > 0 ? copy_slice(f->host) : NULL;
+    out->path = slice_eq_str(f->scheme, "unix") ? copy_slice(f->path) : NULL;
     return out->url && out->redacted && (!f->has_user || out->channel) &&
            (!f->has_password || out->password) && (f->host.len == 0 || out->bind);
 }
@@ -178,12 +190,14 @@ static bool read_listener(struct json_at *item, bool local, struct wspc_listener
     if (fault)
         return json_fail(item, "%s", fault);
     out->kind = local ? WSPC_LOCAL : slice_eq_str(f.scheme, "http") ? WSPC_HTTP : WSPC_SOCKS5;
-    out->port = (unsigned)f.port;
+    out->port = f.port > 0 ? (unsigned)f.port : 0;
     return copy_strings(&f, out) || json_fail(item, "out of memory");
 }
 
 static bool same_socket(const struct wspc_listener *a, const struct wspc_listener *b)
 {
+    if (a->path || b->path)
+        return a->path && b->path && strcmp(a->path, b->path) == 0;
     return a->port == b->port && strcasecmp(a->bind ? a->bind : "", b->bind ? b->bind : "") == 0;
 }
 

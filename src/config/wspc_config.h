@@ -21,6 +21,7 @@ struct wspc_listener {
     char *password; /* NULL: none */
     char *bind;     /* address or name without brackets; NULL: all */
     unsigned port;
+    char *path; /* of a unix socket, instead of bind and port; NULL: TCP */
 };
 
 /* One entry of `client`. */
@@ -50,6 +51,10 @@ struct wspc_config {
 /* Defaults. */
 void wspc_config_init(struct wspc_config *c);
 void wspc_config_fini(struct wspc_config *c);
+
+/* Frees one entry of `client`; or only its dynamic, local and remote entries. */
+void wspc_client_fini(struct wspc_client *client);
+void wspc_client_drop_entries(struct wspc_client *client);
 
 /* Reads and checks a file; `error` gets one line on failure. WSP_OK or WSP_ERR_CONFIG. */
 enum wsp_err wspc_config_load(struct wspc_config *c, const char *file,

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 
 #include "config/common.h"
-#include "proto/forward.h"
+
+enum { UNIX_PATH_MAX = 107 }; /* sun_path, less its NUL */
 
 static bool is_http(const struct forward *f)
 {
@@ -46,14 +47,25 @@ static const char *channel_fault(const struct forward *f)
     return NULL;
 }
 
+const char *config_unix_fault(const struct forward *f)
+{
+    if (f->host.len || f->port >= 0 || f->path.len < 2 || f->path.p[0] != '/')
+        return "expected unix://channel[:password]@/path";
+    if (f->path.len > UNIX_PATH_MAX || memchr(f->path.p, '\0', f->path.len))
+        return "the path of a unix socket can have up to 107 bytes";
+    if (f->query.len || f->fragment.len)
+        return "expected nothing behind the path";
+    return NULL;
+}
+
 static const char *kind_fault(const struct forward *f)
 {
     if (is_http(f))
         return f->mode.len ? mode_fault(f) : "expected ?mode=path&value=… or ?mode=domain&value=…";
-    if (slice_eq_str(f->scheme, "tunnel"))
+    if (slice_eq_str(f->scheme, "tunnel") || slice_eq_str(f->scheme, "unix"))
         return channel_fault(f);
     if (!slice_eq_str(f->scheme, "tcp"))
-        return "expected a scheme of http://, https://, tcp:// or tunnel://";
+        return "expected a scheme of http://, https://, tcp://, unix:// or tunnel://";
     return f->mode.len ? mode_fault(f) : channel_fault(f);
 }
 
@@ -69,6 +81,8 @@ static const char *fault(const char *url, struct forward *f)
     why = kind_fault(f);
     if (why || slice_eq_str(f->scheme, "tunnel"))
         return why;
+    if (slice_eq_str(f->scheme, "unix"))
+        return config_unix_fault(f);
     if (!config_host_ok(f->host))
         return "expected the service's host, IPv6 in brackets";
     if (f->port == 0 || f->port > 65535 || (f->port < 0 && !is_http(f)))
@@ -101,7 +115,9 @@ bool wspc_remote_read(struct json_at *item, struct wspc_remote *out)
     if (forward_channel_name(&f, text, sizeof(text), &len) != WSP_OK)
         return json_fail(item, "the URL is too long");
     out->name = copy(text, len);
-    out->host = copy((const char *)f.host.p, f.host.len);
+    out->is_unix = slice_eq_str(f.scheme, "unix");
+    out->host = out->is_unix ? copy((const char *)f.path.p, f.path.len)
+                             : copy((const char *)f.host.p, f.host.len);
     out->is_tunnel = slice_eq_str(f.scheme, "tunnel");
     if (f.mode.len == 0 && f.has_password)
         out->password = copy((const char *)f.password.p, f.password.len);

@@ -11,12 +11,21 @@ static void print_help(const struct args *a)
            "\n"
            "  -c, --config FILE  configuration file (default: %s)\n"
            "  -t, --test         check the configuration and exit\n"
+           "%s"
            "  -v, --version      print version, release date and protocol version\n"
            "  -h, --help         print this help\n"
            "\n"
            "%s\n"
            "exit status: 0 ended on request; 1 configuration or start-up error; 2 bad usage\n",
-           a->program, a->config, a->help);
+           a->program, a->config,
+           a->has_forward
+               ? "  -W CHANNEL[:PASSWORD]\n"
+                 "                     connect standard input and output to a channel of "
+                 "the\n"
+                 "                     first server in the file (for ssh's "
+                 "ProxyCommand)\n"
+               : "",
+           a->help);
 }
 
 int args_parse(struct args *a, int argc, char **argv)
@@ -30,10 +39,14 @@ int args_parse(struct args *a, int argc, char **argv)
     };
     int opt;
 
-    while ((opt = getopt_long(argc, argv, "c:tvh", options, NULL)) >= 0) {
+    while ((opt = getopt_long(argc, argv, a->has_forward ? "c:tvhW:" : "c:tvh", options, NULL)) >=
+           0) {
         switch (opt) {
         case 'c':
             a->config = optarg;
+            break;
+        case 'W':
+            a->forward = optarg;
             break;
         case 't':
             a->check = true;

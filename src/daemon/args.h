@@ -16,6 +16,8 @@ struct args {
     const char *help;    /* what -h prints behind the usage line */
     const char *config;  /* -c, or "<program>.json" */
     bool check;          /* -t */
+    bool has_forward;    /* -W is an option of this program */
+    const char *forward; /* -W: channel[:password], or NULL */
 };
 
 /* Parses argv; program, help and the default of config are set. Returns -1 to go on, or the status

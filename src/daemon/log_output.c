@@ -51,6 +51,12 @@ enum wsp_err log_output_open(struct log_output *o, const struct config_log *conf
     return WSP_OK;
 }
 
+void log_output_to_stderr(struct log_output *o)
+{
+    if (o->fd == STDOUT_FILENO)
+        o->fd = STDERR_FILENO;
+}
+
 void log_output_close(struct log_output *o)
 {
     if (o->fd > STDERR_FILENO)

@@ -12,6 +12,9 @@ struct log_output {
  * WSP_OK or WSP_ERR_SYSTEM. */
 enum wsp_err log_output_open(struct log_output *o, const struct config_log *config, struct log *log,
                              char error[CONFIG_ERROR_MAX]);
+/* Standard output is for something else: the log goes to standard error, unless it goes to a file.
+ */
+void log_output_to_stderr(struct log_output *o);
 void log_output_close(struct log_output *o);
 
 #endif

@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -109,13 +112,63 @@ static int open_first(const char *bind, unsigned port, char error[LISTENER_ERROR
     return fd;
 }
 
+/* Nobody listens on it any more: a daemon that was killed left it behind. */
+static bool is_stale(const struct sockaddr_un *a)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool stale;
+
+    if (fd < 0)
+        return false;
+    stale = connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 && errno == ECONNREFUSED;
+    close(fd);
+    return stale;
+}
+
+/* For its owner alone: whoever may connect is who may write to it. */
+static int bind_unix(const struct sockaddr_un *a)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int saved;
+
+    if (fd < 0)
+        return -1;
+    if (fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 &&
+        listen(fd, BACKLOG) == 0)
+        return fd;
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+static int open_unix(const char *path, char error[LISTENER_ERROR_MAX])
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (strlen(path) >= sizeof(a.sun_path)) {
+        snprintf(error, LISTENER_ERROR_MAX, "listen on a unix socket: the path is too long");
+        return -1;
+    }
+    memcpy(a.sun_path, path, strlen(path));
+    fd = bind_unix(&a);
+    if (fd < 0 && errno == EADDRINUSE && is_stale(&a) && unlink(path) == 0)
+        fd = bind_unix(&a);
+    if (fd < 0)
+        snprintf(error, LISTENER_ERROR_MAX, "listen on %.150s: %s", path, strerror(errno));
+    return fd;
+}
+
 enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop,
                             const struct listener_options *options, char error[LISTENER_ERROR_MAX])
 {
-    int fd = open_first(options->bind, options->port, error);
+    int fd = options->path ? open_unix(options->path, error)
+                           : open_first(options->bind, options->port, error);
 
     l->loop = loop;
     l->limit = options->limit;
+    l->path = fd >= 0 && options->path ? strdup(options->path) : NULL;
     l->accepted = 0;
     l->retry.fire = on_retry;
     l->noise = (struct log_limit){.window_us = 10000000, .burst = 1};
@@ -149,4 +202,8 @@ void listener_stop(struct listener *l)
     timer_clear(l->loop, &l->retry);
     watch_stop(l->loop, &l->watch);
     close(fd);
+    if (l->path)
+        unlink(l->path);
+    free(l->path);
+    l->path = NULL;
 }

@@ -10,6 +10,7 @@ struct listener {
     struct watch watch;
     struct timer retry; /* accepting again after a shortage */
     struct address local;
+    char *path;      /* owned; of the unix socket; NULL: TCP */
     size_t limit;    /* connections at once */
     size_t accepted; /* not yet given back by listener_release */
     struct log_limit noise;
@@ -22,6 +23,7 @@ struct listener {
 
 struct listener_options {
     const char *bind; /* address or name; NULL: all addresses, IPv6 and IPv4 */
+    const char *path; /* of a unix socket, instead of bind and port; one left behind is replaced */
     unsigned port;    /* 0: any that is free */
     size_t limit;     /* connections at once */
 };

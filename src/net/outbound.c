@@ -1,6 +1,11 @@
 #include "net/outbound.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 struct outbound {
     struct relay relay;
@@ -67,6 +72,16 @@ static void refuse(struct outbound *o, const char *text)
     outbound_free(o);
 }
 
+static void connected(struct outbound *o, int fd, const char *bound)
+{
+    if (stream_init(&o->relay.stream, o->owner->loop, fd, NULL) != WSP_OK ||
+        relay_start(&o->relay, slice_of(NULL, 0)) != WSP_OK) {
+        refuse(o, "out of resources");
+        return;
+    }
+    chan_accept(&o->relay.chan, slice_str(bound));
+}
+
 static void on_dialled(struct dial *d, enum dial_status status, int fd, const char *text)
 {
     struct outbound *o = container_of(d, struct outbound, dial);
@@ -77,12 +92,7 @@ static void on_dialled(struct dial *d, enum dial_status status, int fd, const ch
         return;
     }
     local_address(fd, bound);
-    if (stream_init(&o->relay.stream, o->owner->loop, fd, NULL) != WSP_OK ||
-        relay_start(&o->relay, slice_of(NULL, 0)) != WSP_OK) {
-        refuse(o, "out of resources");
-        return;
-    }
-    chan_accept(&o->relay.chan, slice_str(bound));
+    connected(o, fd, bound);
 }
 
 static struct outbound *outbound_new(struct outbound_owner *owner, struct slice host, unsigned port)
@@ -100,20 +110,70 @@ static struct outbound *outbound_new(struct outbound_owner *owner, struct slice 
     return o;
 }
 
-void outbound_open(struct outbound_owner *owner, struct link *l, struct slice id, struct slice host,
-                   unsigned port)
+/* With its channel adopted; NULL when the CONNECT has been refused. */
+static struct outbound *adopt(struct outbound_owner *owner, struct link *l, struct slice id,
+                              struct slice host, unsigned port)
 {
     struct msg_response failed = {.success = false, .error = slice_str("out of memory")};
     struct outbound *o = outbound_new(owner, host, port);
+
+    if (o && link_adopt(l, &o->relay.chan, id) == WSP_OK)
+        return o;
+    link_respond(l, id, &failed);
+    if (o)
+        outbound_free(o);
+    return NULL;
+}
+
+/* A unix socket connects at once or not at all; with a full backlog it is not waited for. */
+static int connect_unix(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    size_t len = strlen(path);
+    int fd, saved;
+
+    if (len >= sizeof(a.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(a.sun_path, path, len);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+        return fd;
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+void outbound_open_unix(struct outbound_owner *owner, struct link *l, struct slice id,
+                        struct slice path)
+{
+    struct outbound *o = adopt(owner, l, id, path, 0);
+    char text[384];
+    int fd;
+
+    if (!o)
+        return;
+    fd = connect_unix(o->host);
+    if (fd >= 0) {
+        connected(o, fd, "");
+        return;
+    }
+    snprintf(text, sizeof(text), "dial unix: connect: %s",
+             errno == ECONNREFUSED ? "connection refused" : strerror(errno));
+    refuse(o, text);
+}
+
+void outbound_open(struct outbound_owner *owner, struct link *l, struct slice id, struct slice host,
+                   unsigned port)
+{
+    struct outbound *o = adopt(owner, l, id, host, port);
     struct dial_options options = {
         .port = port, .timeout_us = owner->dial_us, .allowed = address_allowed, .ctx = o};
 
-    if (!o || link_adopt(l, &o->relay.chan, id) != WSP_OK) {
-        link_respond(l, id, &failed);
-        if (o)
-            outbound_free(o);
+    if (!o)
         return;
-    }
     options.host = o->host;
     if (dial_start(owner->loop, owner->resolver, &o->dial, &options) != WSP_OK)
         refuse(o, "out of memory");

@@ -33,4 +33,8 @@ void outbound_owner_fini(struct outbound_owner *owner);
 void outbound_open(struct outbound_owner *owner, struct link *l, struct slice id, struct slice host,
                    unsigned port);
 
+/* The same for a unix socket: `path` is absolute. */
+void outbound_open_unix(struct outbound_owner *owner, struct link *l, struct slice id,
+                        struct slice path);
+
 #endif

@@ -1,7 +1,11 @@
 /* wspc: arguments, configuration, signals; the work is in src/client. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "client/client.h"
+#include "client/stdio_in.h"
 #include "config/wspc_config.h"
 #include "daemon/args.h"
 #include "daemon/daemon.h"
@@ -17,11 +21,65 @@ static void on_drained(struct client *client)
     daemon_end(&container_of(client, struct program, client)->daemon);
 }
 
+/* -W: a signal ends it at once. */
+static void on_signal_end(void *ctx)
+{
+    struct program *p = ctx;
+
+    daemon_end(&p->daemon);
+}
+
 static void on_end(void *ctx)
 {
     struct program *p = ctx;
 
     client_drain(&p->client, on_drained);
+}
+
+/* -W: what the configuration has beside the first link is not for this. */
+static void keep_first_link(struct wspc_config *config)
+{
+    while (config->client_count > 1)
+        wspc_client_fini(&config->client[--config->client_count]);
+    wspc_client_drop_entries(&config->client[0]);
+}
+
+static void on_stdio_end(struct stdio_in *s)
+{
+    daemon_end(&container_of(s->client, struct program, client)->daemon);
+}
+
+static int run_stdio(struct wspc_config *config, const char *forward, char error[CONFIG_ERROR_MAX])
+{
+    struct program p;
+    struct stdio_in io = {.on_end = on_stdio_end};
+    char *channel = strdup(forward);
+    char *colon = channel ? strchr(channel, ':') : NULL;
+    int status = EXIT_START;
+
+    if (colon)
+        *colon = '\0';
+    keep_first_link(config);
+    if (config->log.level == LOG_LEVEL_INFO)
+        config->log.level = LOG_LEVEL_WARN; /* standard error is the user's terminal */
+    snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+    if (channel && daemon_open(&p.daemon, "wspc", &config->log, error) == WSP_OK) {
+        log_output_to_stderr(&p.daemon.log);
+        p.daemon.on_end = on_signal_end;
+        p.daemon.ctx = &p;
+        if (client_start(&p.client, p.daemon.loop, config, error) == WSP_OK) {
+            if (stdio_in_start(&io, &p.client, channel, colon ? colon + 1 : NULL) == WSP_OK)
+                daemon_run(&p.daemon);
+            client_stop(&p.client);
+            stdio_in_fini(&io);
+            status = io.failed ? EXIT_START : EXIT_OK;
+            snprintf(error, CONFIG_ERROR_MAX, "channel %s: the connection failed", channel);
+        }
+    }
+    if (channel)
+        daemon_close(&p.daemon);
+    free(channel);
+    return status;
 }
 
 static int run(const struct wspc_config *config, char error[CONFIG_ERROR_MAX])
@@ -48,6 +106,7 @@ int main(int argc, char **argv)
     struct args args = {
         .program = "wspc",
         .config = "wspc.json",
+        .has_forward = true,
         .help = "example, in wspc.json:\n"
                 "  {\"client\": [{\"server\": \"ws://example.com:8010/proxy\",\n"
                 "               \"auth\": \"the secret of the server\",\n"
@@ -68,7 +127,7 @@ int main(int argc, char **argv)
         printf("%s: configuration is fine\n", args.config);
         status = EXIT_OK;
     } else {
-        status = run(&config, error);
+        status = args.forward ? run_stdio(&config, args.forward, error) : run(&config, error);
         if (status != EXIT_OK)
             fprintf(stderr, "wspc: %s\n", error);
     }
