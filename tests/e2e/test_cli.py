@@ -224,6 +224,16 @@ def test_wspc_port_in_use(write):
     assert status == 1 and str(port) in out + err and "in use" in out + err
 
 
+@pytest.mark.parametrize("text", [None, "", "this is no certificate\n"])
+def test_unusable_upstream_ca(write, tmp_path, text):
+    file = tmp_path / "ca.pem"
+    if text is not None:
+        file.write_text(text)
+    config = {**minimal("wsps"), "upstream_ca": {"mine": str(file)}}
+    status, out, err = run("wsps", "-c", write(config))
+    assert status == 1 and "upstream_ca.mine" in err and str(file) in err
+
+
 @BOTH
 def test_unwritable_log(name, write):
     config = {**minimal(name), "log": {"output": "/nonexistent/wsp.log"}}

@@ -61,7 +61,7 @@ static const struct bad bad_clients[] = {
     {"\"remote\":[\"http://:1?mode=path&value=a\"]",
      "remote[0]: expected the service's host, IPv6 in brackets"},
     {"\"remote\":[\"ftp://h:1?mode=path&value=a\"]",
-     "remote[0]: expected a scheme of http://, https://, tcp:// or tunnel://"},
+     "remote[0]: expected a scheme of http://, https://, tcp://, unix:// or tunnel://"},
     {"\"remote\":[\"http://h:1?mode=path&value=a\",\"tcp://h:2?mode=path&value=a\"]",
      "remote[1]: same mode and value as remote[0]"},
     {"\"remote\":{}", "remote: expected an array, found an object"},

@@ -10,6 +10,7 @@ from harness import daemons
 from harness.env import patience
 from harness.http_origin import HttpOrigin
 from harness.net import connect
+from harness.reverse import service, shared_service  # noqa: F401
 from harness.tcp_origins import EchoOrigin
 
 TEST_LIMIT = 60  # seconds; longer with the marker `limit`

@@ -6,9 +6,11 @@ scheduled for a while knows only that: so a gap between two messages is proven t
 it is short for every possible arrival. That keeps the hazards below free of false alarms.
 """
 
+import contextlib
 import re
 import select
 import socket
+import threading
 import time
 from dataclasses import dataclass
 
@@ -157,6 +159,30 @@ class Peer:
         except TimeoutError:
             return
         raise AssertionError(f"unexpected {arrival.message}")
+
+    @contextlib.contextmanager
+    def alive(self):
+        """Meanwhile answers a TRANSFER that is for no channel, as every peer does."""
+        done = threading.Event()
+
+        def answer():
+            while not done.is_set():
+                try:
+                    message = self.receive(0.05).message
+                except TimeoutError:
+                    continue
+                except (LinkEnded, OSError):
+                    return
+                if message.cmd == messages.TRANSFER:
+                    self.send(messages.Message(message.id, messages.INTERRUPT, messages.UNKNOWN_ID))
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield self
+        finally:
+            done.set()
+            thread.join()
 
     def open(self, id, url, kind=messages.DYNAMIC, timeout=10):
         """Opens a channel as a client does: None, or the text of the failure."""

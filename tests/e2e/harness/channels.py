@@ -1,0 +1,70 @@
+"""Named channels: a wspc that offers services, one that listens for them, wsps between the two."""
+
+from harness.daemons import LISTENING, entry
+from harness.net import connect, free_port, read_exact
+from harness.reverse import REGISTERED, services
+
+# The only place that knows how the daemons word it.
+TAKEN = "channel {} already registered"
+
+
+def tcp(name, target, host="127.0.0.1"):
+    """The `remote` entry of a service; `name` is everything in front of the '@'."""
+    port = target if isinstance(target, int) else target.port
+    return f"tcp://{name}@{host}:{port}"
+
+
+def offer(farm, server_port, *remotes, registered=True, **config):
+    """A wspc that has registered services."""
+    wspc = farm.wspc(services(server_port, *remotes), **config)
+    if registered:
+        wspc.wait_line(REGISTERED, count=len(remotes))
+    return wspc
+
+
+class Opener:
+    """
+    A wspc with a listener for each name: "channel:password" for a local one, with the scheme
+    socks5:// or http:// in front for a proxy through a tunnel.
+    """
+
+    def __init__(self, farm, server_port, *names, host="127.0.0.1", **config):
+        self.host = host.strip("[]")
+        self.ports = {name: free_port() for name in names}
+        urls = {True: [], False: []}
+        for name, port in self.ports.items():
+            proxy = "://" in name
+            urls[proxy].append(f"{name if proxy else 'tcp://' + name}@{host}:{port}")
+        self.wspc = farm.wspc(entry(server_port, dynamic=urls[True], local=urls[False]), **config)
+        self.wspc.wait_line(LISTENING, count=len(names))
+
+    def connect(self, name):
+        return connect(self.ports[name], self.host)
+
+
+class Rig:
+    """All three, on loopback. `config` goes to each of them."""
+
+    def __init__(self, farm, remotes, names, **config):
+        self.farm = farm
+        self.config = config
+        self.wsps = farm.wsps(**config)
+        self.port = self.wsps.config["port"]
+        self.service = offer(farm, self.port, *remotes, **config)
+        self.opener = Opener(farm, self.port, *names, **config)
+
+    @property
+    def daemons(self):
+        return {"wsps": self.wsps, "service": self.service, "opener": self.opener.wspc}
+
+    def connect(self, name):
+        return self.opener.connect(name)
+
+    def echoes(self, name, data=b"hello"):
+        with self.connect(name) as sock:
+            return echoes(sock, data)
+
+
+def echoes(sock, data=b"hello"):
+    sock.sendall(data)
+    return read_exact(sock, len(data)) == data
