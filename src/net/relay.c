@@ -49,7 +49,16 @@ static void broken(struct relay *r)
     r->on_done(r);
 }
 
-/* Sends what is queued. False when the stream is broken. */
+/* Sending failed: what came before the reset is still to be read, an early answer to an upload. */
+static void go_deaf(struct relay *r)
+{
+    r->deaf = true;
+    queue_clear(&r->out, loop_pool(r->stream.loop));
+    r->stream.readable = true;
+    chan_ready(&r->chan);
+}
+
+/* Sends what is queued. False when the stream is broken and nobody is to hear of it. */
 static bool flush(struct relay *r)
 {
     struct pool *pool = loop_pool(r->stream.loop);
@@ -58,8 +67,10 @@ static bool flush(struct relay *r)
         struct iovec iov[4];
         ssize_t n = stream_send(&r->stream, iov, queue_iov(&r->out, iov, 4));
 
-        if (n == STREAM_ERROR)
+        if (n == STREAM_ERROR && !chan_live(&r->chan))
             return false;
+        if (n == STREAM_ERROR)
+            go_deaf(r);
         if (n > 0)
             queue_consume(&r->out, pool, (size_t)n);
     }
@@ -118,12 +129,17 @@ size_t relay_deliver(struct chan *ch, uint8_t *data, size_t len)
     struct relay *r = relay_of(ch);
     size_t taken = 0, room, max;
 
+    if (r->deaf)
+        return len;
     if (r->out.bytes == 0 && r->stream.writable) {
         struct iovec iov = {data, len};
         ssize_t n = stream_send(&r->stream, &iov, 1);
 
         if (n == STREAM_ERROR) {
-            broken(r);
+            if (chan_live(ch))
+                go_deaf(r);
+            else
+                broken(r);
             return len;
         }
         taken = n > 0 ? (size_t)n : 0;

@@ -23,8 +23,9 @@ struct relay {
     struct timer idle; /* runs while flushing the last bytes to a reader that does not read */
     size_t idle_bytes; /* queued when it was last set */
     bool started;
-    bool ended;                       /* the stream's end was read */
-    bool finishing;                   /* the channel has ended: flush, then close */
+    bool deaf;      /* the stream takes nothing any more; what it sent before is still read */
+    bool ended;     /* the stream's end was read */
+    bool finishing; /* the channel has ended: flush, then close */
     void (*on_done)(struct relay *r); /* the stream is gone and the channel too: free it */
 };
 

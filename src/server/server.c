@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "net/tls_context.h"
 #include "server/crossing.h"
 #include "server/exit.h"
 #include "server/front.h"
@@ -43,6 +44,25 @@ static void log_start(const struct server *s)
     log_info(log, "wsps: listening on %s, links on path %s", text, s->config->path);
 }
 
+/* A file that cannot be used is told at the start, not at the first visitor. */
+static enum wsp_err check_upstream_ca(const struct wsps_config *config,
+                                      char error[CONFIG_ERROR_MAX])
+{
+    for (size_t i = 0; i < config->upstream_ca_count; i++) {
+        struct tls_options options = {.ca_file = config->upstream_ca[i].file};
+        char why[TLS_TEXT_MAX];
+        struct tls_context *x = tls_context_new(&options, why, sizeof(why));
+
+        if (!x) {
+            snprintf(error, CONFIG_ERROR_MAX, "upstream_ca.%.64s: %s", config->upstream_ca[i].name,
+                     why);
+            return WSP_ERR_CONFIG;
+        }
+        tls_context_unref(x);
+    }
+    return WSP_OK;
+}
+
 enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct wsps_config *config,
                           char error[CONFIG_ERROR_MAX])
 {
@@ -62,6 +82,9 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct 
     task_init(&s->drained, on_drained);
     s->drain.fire = on_drain_time;
     s->noise = (struct log_limit){.window_us = 10000000, .burst = 20};
+    err = check_upstream_ca(config, error);
+    if (err != WSP_OK)
+        return err;
     err = egress_init(&s->egress, config->egress_allow, config->egress_deny, error);
     if (err != WSP_OK)
         return err;
