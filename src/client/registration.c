@@ -38,20 +38,21 @@ static const char *hint(struct slice text)
     for (size_t i = 0; i < sizeof(hints) / sizeof(*hints); i++)
         if (text.len && memmem(text.p, text.len, hints[i].part, strlen(hints[i].part)))
             return hints[i].hint;
-    return "see the server's log";
+    return NULL;
 }
 
 static void refused(struct registration *r, struct slice text)
 {
     struct session *s = r->session;
+    const char *what = hint(text);
 
     r->state = REGISTRATION_REFUSED;
     r->backoff_us = r->backoff_us ? r->backoff_us * 2 : BACKOFF_MIN_US;
     if (r->backoff_us > BACKOFF_MAX_US)
         r->backoff_us = BACKOFF_MAX_US;
     timer_set(loop_of(s), &r->timer, loop_now(loop_of(s)) + r->backoff_us);
-    log_warn(loop_log(loop_of(s)), "%s: remote %s: not registered: %.*s (%s); next try in %u s",
-             s->name, r->remote->redacted, SLICE_FMT(text), hint(text),
+    log_warn(loop_log(loop_of(s)), "%s: remote %s: not registered: %.*s%s%s; next try in %u s",
+             s->name, r->remote->redacted, SLICE_FMT(text), what ? ": " : "", what ? what : "",
              (unsigned)(r->backoff_us / 1000000));
     ask_next(s);
 }
@@ -140,8 +141,10 @@ static void on_timer(struct timer *t)
     struct registration *r = container_of(t, struct registration, timer);
 
     if (r->state == REGISTRATION_ASKED) {
-        chan_forget(&r->chan);
-        refused(r, slice_str("timeout"));
+        r->state = REGISTRATION_LATE;
+        log_warn(loop_log(loop_of(r->session)), "%s: remote %s: no answer yet", r->session->name,
+                 r->remote->redacted);
+        ask_next(r->session);
     } else {
         r->state = REGISTRATION_WANTED;
         ask_next(r->session);

@@ -10,6 +10,7 @@
 enum registration_state {
     REGISTRATION_WANTED, /* to be asked for */
     REGISTRATION_ASKED,  /* CONNECT is out */
+    REGISTRATION_LATE,   /* no answer in time: the others go on, it still counts when it comes */
     REGISTRATION_DONE,
     REGISTRATION_REFUSED, /* until its timer asks again */
 };

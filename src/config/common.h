@@ -23,7 +23,7 @@ struct config_time {
     uint64_t reconnect_min_us; /* reconnect_min: 0.5 s */
     uint64_t reconnect_max_us; /* reconnect_max: 30 s */
     uint64_t healthy_us;       /* healthy: 60 s of a link before its back-off starts over */
-    uint64_t stall_us;         /* stall: 30 s a full channel may hold up the others */
+    uint64_t stall_us;         /* stall: 30 s without progress of a full channel's reader */
     uint64_t drain_us;         /* drain: 30 s for open channels after SIGTERM */
 };
 

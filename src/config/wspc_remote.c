@@ -17,6 +17,33 @@ static bool is_dns_name(struct slice s)
     return config_host_ok(s) && !config_address_ok(s);
 }
 
+/* A misspelt option must not pass for one that was never there. */
+static const char *option_fault(const struct forward *f)
+{
+    static const char *const http[] = {"mode", "value", "insecure", "pin", "ca", NULL};
+    static const char *const tcp[] = {"mode", "value", "origin", NULL};
+    const char *const *known = is_http(f) ? http : tcp;
+    struct slice query = f->query;
+
+    if (!forward_query_ok(query))
+        return "an option behind the '?' cannot be read: mind ';' and bad percent-escapes";
+    while (query.len) {
+        const uint8_t *end = memchr(query.p, '&', query.len);
+        struct slice pair = slice_of(query.p, end ? (size_t)(end - query.p) : query.len);
+        const uint8_t *equals = pair.len ? memchr(pair.p, '=', pair.len) : NULL;
+        struct slice key = slice_of(pair.p, equals ? (size_t)(equals - pair.p) : pair.len);
+        bool found = pair.len == 0;
+
+        for (size_t i = 0; known[i]; i++)
+            found = found || slice_eq_str(key, known[i]);
+        if (!found)
+            return is_http(f) ? "unknown option: expected mode, value, insecure, pin or ca"
+                              : "unknown option: expected mode, value or origin";
+        slice_advance(&query, pair.len + (end ? 1 : 0));
+    }
+    return NULL;
+}
+
 static const char *mode_fault(const struct forward *f)
 {
     if (!slice_eq_str(f->mode, "path") && !slice_eq_str(f->mode, "domain"))
@@ -27,7 +54,7 @@ static const char *mode_fault(const struct forward *f)
         return "the value is longer than 256 bytes";
     if (slice_eq_str(f->mode, "domain") && !is_dns_name(f->value))
         return "expected a domain name as value, without port";
-    return NULL;
+    return option_fault(f);
 }
 
 static const char *channel_fault(const struct forward *f)

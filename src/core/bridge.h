@@ -9,8 +9,9 @@
 #include "base/queue.h"
 #include "core/link.h"
 
-#define BRIDGE_QUEUE_MAX (256 * 1024) /* bytes kept for a slow side before its source has to wait \
-                                       */
+#define BRIDGE_QUEUE_MAX                                                     \
+    (256 * 1024) /* bytes kept for a slow side before its source has to wait \
+                  */
 
 struct bridge;
 

@@ -6,6 +6,7 @@
 #include "proto/handshake.h"
 
 enum {
+    CONN_LOWAT = 128 * 1024,  /* unsent in the kernel: progress is seen while the client is slow */
     KEEP_ALIVE_US = 75000000, /* between two requests */
     FLUSH_US = 60000000,      /* for a client that takes nothing of the last bytes */
 };
@@ -227,6 +228,7 @@ enum wsp_err http_conn_start(struct http_conn *c, struct wsp_loop *loop, int fd,
 
     if (err != WSP_OK)
         return err;
+    stream_set_lowat(&c->stream, CONN_LOWAT);
     c->ops = ops;
     c->user = exchange_user;
     c->timer.fire = on_timer;

@@ -83,7 +83,7 @@ static bool is_dropped(const struct http1_head *head, const struct http_rewrite 
 {
     if (r->proto && is_named(h, FORWARDED_PROTO))
         return true;
-    if (r->public_host.len && is_named(h, FORWARDED_HOST))
+    if (r->proto && is_named(h, FORWARDED_HOST))
         return true;
     if (r->keep_upgrade && is_named(h, "Upgrade"))
         return false;

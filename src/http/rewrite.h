@@ -13,7 +13,7 @@ struct http_rewrite {
     /* Put in for a service behind a reverse proxy; empty: not touched. */
     struct slice forwarded_for; /* appended to X-Forwarded-For */
     const char *proto;        /* replaces X-Forwarded-Proto: "http" or "https"; NULL: not touched */
-    struct slice public_host; /* replaces X-Forwarded-Host */
+    struct slice public_host; /* X-Forwarded-Host; one that came goes in any case */
 };
 
 /* What a forward proxy does: origin-form and Host from the target, as http1_absolute_split gave its

@@ -3,7 +3,8 @@
 #include <sys/socket.h>
 
 enum {
-    POOL_BUSY_BLOCKS = 2048,     /* 132 MiB: with more in use, queues are kept short */
+    RELAY_LOWAT = 128 * 1024, /* unsent in the kernel: progress is seen while the reader is slow */
+    POOL_BUSY_BLOCKS = 2048,  /* 132 MiB: with more in use, queues are kept short */
     RELAY_QUEUE_MIN = 32 * 1024, /* their length then */
 };
 
@@ -118,6 +119,7 @@ enum wsp_err relay_start(struct relay *r, struct slice early)
     if (early.len && buf_append(&r->early, early.p, early.len) != WSP_OK)
         return WSP_ERR_NOMEM;
     r->stream.on_event = on_event;
+    stream_set_lowat(&r->stream, RELAY_LOWAT);
     r->started = true;
     if (early.len || r->stream.readable)
         chan_ready(&r->chan);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -164,11 +165,10 @@ enum wsp_err tls_context_session(struct tls_context *x, const char *server_name,
 
 static void explain_pin(const struct tls_context *x, char *out, size_t cap)
 {
-    char hex[2 * TLS_PIN_LEN + 1];
+    unsigned char base64[(TLS_PIN_LEN + 2) / 3 * 4 + 1]; /* as the option is written */
 
-    for (size_t i = 0; i < TLS_PIN_LEN; i++)
-        snprintf(hex + 2 * i, 3, "%02x", x->seen[i]);
-    snprintf(out, cap, "tls: pin check failed: the service's public key is sha256:%s", hex);
+    EVP_EncodeBlock(base64, x->seen, TLS_PIN_LEN);
+    snprintf(out, cap, "tls: pin check failed: the service's public key is sha256:%s", base64);
 }
 
 static void explain_certificate(const struct tls_context *x, SSL *ssl, char *out, size_t cap)

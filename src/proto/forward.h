@@ -78,6 +78,9 @@ enum wsp_err forward_open_write(const struct forward_open *o, char *out, size_t 
  */
 bool forward_query_find(struct slice query, const char *name, char *out, size_t cap, size_t *len);
 
+/* True when every pair of a query can be read: none that forward_query_find would pass over. */
+bool forward_query_ok(struct slice query);
+
 /*
  * The channel name under which wsps files a URL: http and https: "http:" mode ":" value; others:
  * the user name when there is no mode, else as http. Returns WSP_OK or WSP_ERR_LIMIT.

@@ -41,3 +41,21 @@ bool forward_query_find(struct slice query, const char *name, char *out, size_t 
     }
     return false;
 }
+
+bool forward_query_ok(struct slice query)
+{
+    char store[FORWARD_URL_MAX];
+    size_t len;
+
+    while (query.len) {
+        struct slice pair = cut_at(&query, '&');
+        struct slice key;
+
+        if (pair.len && memchr(pair.p, ';', pair.len))
+            return false;
+        key = cut_at(&pair, '=');
+        if (!decode(key, store, sizeof(store), &len) || !decode(pair, store, sizeof(store), &len))
+            return false;
+    }
+    return true;
+}

@@ -106,6 +106,10 @@ enum wsp_err http1_response_body(const struct http1_head *head, struct slice req
  */
 enum wsp_err http1_body_scan(struct http1_body *body, struct slice in, size_t *used);
 
+/* True when a segment of the path is "." or "..", with dots as such or as %2e: some servers take
+ * them out (RFC 3986 section 5.2.4), and would end in another place. */
+bool http1_has_dot_segment(struct slice path);
+
 /*
  * The parts of an authority "host[:port]" (RFC 3986 section 3.2; no userinfo): brackets are kept
  * off the host. port is -1 when absent. WSP_ERR_MALFORMED when it is empty, holds '@', a bad or

@@ -127,3 +127,30 @@ enum wsp_err http1_absolute_split(struct slice target, struct slice *scheme,
     *path = slice_of(rest.p + n, rest.len - n);
     return WSP_OK;
 }
+
+/* A dot, as itself or escaped; advances past it. */
+static bool take_dot(struct slice *s)
+{
+    if (s->len >= 1 && s->p[0] == '.') {
+        slice_advance(s, 1);
+        return true;
+    }
+    if (s->len >= 3 && s->p[0] == '%' && s->p[1] == '2' && (s->p[2] | 0x20) == 'e') {
+        slice_advance(s, 3);
+        return true;
+    }
+    return false;
+}
+
+bool http1_has_dot_segment(struct slice path)
+{
+    while (path.len) {
+        const uint8_t *slash = memchr(path.p, '/', path.len);
+        struct slice segment = slice_of(path.p, slash ? (size_t)(slash - path.p) : path.len);
+
+        slice_advance(&path, segment.len + (slash ? 1 : 0));
+        if (take_dot(&segment) && (segment.len == 0 || (take_dot(&segment) && segment.len == 0)))
+            return true;
+    }
+    return false;
+}

@@ -191,8 +191,8 @@ size_t msg_head_write(uint8_t *out, struct slice id, enum msg_cmd cmd, size_t da
 enum wsp_err msg_request_write(const struct msg_request *r, uint8_t *out, size_t cap, size_t *len)
 {
     uint64_t type = enum_varint(r->type);
-    size_t need = r->raw.len ? r->raw.len
-                             : wire_varint_field_len(type) + wire_bytes_field_len(r->url.len);
+    size_t need =
+        r->raw.len ? r->raw.len : wire_varint_field_len(type) + wire_bytes_field_len(r->url.len);
 
     if (need > cap)
         return WSP_ERR_LIMIT;

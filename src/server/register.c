@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "proto/egress_rule.h"
+#include "proto/http1.h"
 #include "server/service_tls.h"
 #include "server/takeover.h"
 
@@ -59,8 +60,7 @@ static bool is_path(struct slice s)
     for (size_t i = 0; i < s.len; i++)
         if (s.p[i] <= ' ' || s.p[i] >= 0x7f || s.p[i] == '?' || s.p[i] == '#')
             return false;
-    return s.len > 0 && !slice_eq_str(s, ".") && !slice_eq_str(s, "..") &&
-           !memmem(s.p, s.len, "/../", 4) && !memmem(s.p, s.len, "/./", 3);
+    return s.len > 0 && !http1_has_dot_segment(s);
 }
 
 static bool is_well_known(struct slice path)
@@ -123,12 +123,16 @@ static const char *judge(const struct server *s, struct service_wanted *w, char 
     else
         return judge_channel(w);
     w->domain = slice_eq_str(f->mode, "domain");
+    if (!forward_query_ok(f->query))
+        return "channel  is illegal or empty: an option cannot be read";
     if (!w->domain && !slice_eq_str(f->mode, "path")) {
         snprintf(text, cap, "unsupported http mode %.*s", SLICE_FMT(f->mode));
         return text;
     }
     if (!w->domain)
         value = strip_slashes(value);
+    else if (value.len > 1 && value.p[value.len - 1] == '.')
+        value.len--;
     if (value.len == 0 || value.len > SERVICE_VALUE_MAX || memchr(value.p, '\0', value.len))
         return "channel  is illegal or empty";
     why = w->domain ? domain_fault(s, value) : path_fault(s, value);

@@ -13,34 +13,6 @@ static struct front *front_of_conn(struct http_conn *c)
     return container_of(c, struct front, conn);
 }
 
-/* A dot, as itself or escaped; advances past it. */
-static bool take_dot(struct slice *s)
-{
-    if (s->len >= 1 && s->p[0] == '.') {
-        slice_advance(s, 1);
-        return true;
-    }
-    if (s->len >= 3 && s->p[0] == '%' && s->p[1] == '2' && (s->p[2] | 0x20) == 'e') {
-        slice_advance(s, 3);
-        return true;
-    }
-    return false;
-}
-
-/* Some servers take them out, and would leave the base path by them. */
-static bool has_dot_segment(struct slice path)
-{
-    while (path.len) {
-        const uint8_t *slash = memchr(path.p, '/', path.len);
-        struct slice segment = slice_of(path.p, slash ? (size_t)(slash - path.p) : path.len);
-
-        slice_advance(&path, segment.len + (slash ? 1 : 0));
-        if (take_dot(&segment) && (segment.len == 0 || (take_dot(&segment) && segment.len == 0)))
-            return true;
-    }
-    return false;
-}
-
 /* An upgrade that can be passed on: HTTP/2 cannot, its connection would not be ours to read. */
 static bool wants_upgrade(const struct http1_head *head)
 {
@@ -57,7 +29,7 @@ void reverse_request(struct front *f, const struct http1_head *head, struct slic
     char address[ADDRESS_TEXT_MAX];
     struct http_rewrite r = {.target = {s->base, rest, query}, .proto = "http"};
 
-    if (s->base.len && (has_dot_segment(rest) || slice_eq_str(rest, "*"))) {
+    if (s->base.len && (http1_has_dot_segment(rest) || slice_eq_str(rest, "*"))) {
         http_conn_refuse(&f->conn, 400, "", "this target would leave the base path");
         return;
     }

@@ -140,9 +140,12 @@ static size_t last_slash(struct slice s)
 struct service *service_find(struct server *s, struct slice host, struct slice path,
                              struct slice *rest)
 {
-    struct service *found = find(s, "domain", host, true);
+    struct service *found;
     struct slice prefix = path;
 
+    if (host.len > 1 && host.p[host.len - 1] == '.')
+        host.len--; /* the root of the DNS, written out */
+    found = find(s, "domain", host, true);
     *rest = path;
     if (found || path.len == 0 || path.p[0] != '/')
         return found;
