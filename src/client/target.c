@@ -30,8 +30,7 @@ static void dial(struct session *s, struct slice id, const struct wspc_remote *r
         port = f->port > 0 ? (unsigned)f->port : 0;
         if (host.len == 0 || host.len > 253 || port == 0 || memchr(host.p, '\0', host.len) ||
             !egress_host_ok(&s->client->egress, host, port)) {
-            snprintf(text, sizeof(text), "dial tcp %.*s:%u: not allowed by egress rules",
-                     (int)(host.len > NAME_SHOWN_MAX ? NAME_SHOWN_MAX : host.len), host.p, port);
+            egress_refusal(host, f->port, text, sizeof(text));
             refuse(s, id, text);
             return;
         }

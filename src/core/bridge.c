@@ -28,10 +28,14 @@ void bridge_abort(struct bridge *b, struct slice text)
 static void on_opened(struct chan *ch, struct slice bound)
 {
     struct bridge *b = end_of(ch)->bridge;
+    const char *refusal = b->on_answer(b);
 
-    chan_accept(&b->opener.chan, bound);
-    if (b->on_answer)
-        b->on_answer(b);
+    if (!refusal) {
+        chan_accept(&b->opener.chan, bound);
+        return;
+    }
+    bridge_abort(b, slice_str(refusal));
+    b->on_end(b, slice_of(NULL, 0));
 }
 
 /* The other side gets what is still queued for it, then its end. */
@@ -57,6 +61,8 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
         return; /* its INTERRUPT is on the way */
     if (len)
         memcpy(why, text.p, len);
+    if (other->chan.state == CHAN_OPEN)
+        chan_reset(&other->chan);
     bridge_abort(b, end == CHAN_END_FAILED ? text : slice_str("interrupted"));
     b->on_end(b, slice_of(why, end == CHAN_END_FAILED ? len : 0));
 }

@@ -25,8 +25,9 @@ struct bridge_end {
 struct bridge {
     struct bridge_end opener, service;
     struct pool *pool; /* borrowed */
-    /* The service has answered; for the owner's timer. May be NULL. */
-    void (*on_answer)(struct bridge *b);
+    /* The service has accepted. NULL lets that stand, else the text with which it is refused all
+     * the same. */
+    const char *(*on_answer)(struct bridge *b);
     /* Both channels are gone: free it. `why` is the text of a refused open, else empty. */
     void (*on_end)(struct bridge *b, struct slice why);
 };

@@ -117,7 +117,7 @@ void chan_finish(struct chan *ch)
         hazard_wait(ch, CHAN_INTERRUPT);
 }
 
-void chan_abort(struct chan *ch)
+static void interrupt(struct chan *ch, const char *word)
 {
     if (!ch->link)
         return;
@@ -125,8 +125,18 @@ void chan_abort(struct chan *ch)
         chan_refuse(ch, slice_str("canceled"));
         return;
     }
-    link_put(ch->link, ch->node.key, MSG_INTERRUPT, slice_of(NULL, 0));
+    link_put(ch->link, ch->node.key, MSG_INTERRUPT, slice_str(word));
     detach(ch);
+}
+
+void chan_abort(struct chan *ch)
+{
+    interrupt(ch, "");
+}
+
+void chan_reset(struct chan *ch)
+{
+    interrupt(ch, INTERRUPT_RESET);
 }
 
 void chan_forget(struct chan *ch)
@@ -147,7 +157,7 @@ void chan_pulled(struct chan *ch, enum chan_then then)
         chan_finish(ch);
         break;
     case CHAN_THEN_RESET:
-        link_put(ch->link, ch->node.key, MSG_INTERRUPT, slice_of(NULL, 0));
+        link_put(ch->link, ch->node.key, MSG_INTERRUPT, slice_str(INTERRUPT_RESET));
         chan_close(ch, CHAN_END_RESET, slice_of(NULL, 0));
         break;
     }

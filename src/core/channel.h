@@ -32,12 +32,13 @@ enum chan_state {
 
 /* Why a channel ended. */
 enum chan_end {
-    CHAN_END_PEER,      /* INTERRUPT came: deliver what is queued, then close */
-    CHAN_END_SENT,      /* our own end is on its way to the peer: as CHAN_END_PEER */
-    CHAN_END_FAILED,    /* the open was refused: the text says why */
-    CHAN_END_RESET,     /* our endpoint broke, by its own word in a pull: the peer was told */
-    CHAN_END_STALLED,   /* its consumer held up the link for too long: reset */
-    CHAN_END_LINK_LOST, /* the link is gone: reset, nothing is pretended to be delivered */
+    CHAN_END_PEER,       /* INTERRUPT came: deliver what is queued, then close */
+    CHAN_END_PEER_RESET, /* INTERRUPT came, with the word that the far side broke: reset */
+    CHAN_END_SENT,       /* our own end is on its way to the peer: as CHAN_END_PEER */
+    CHAN_END_FAILED,     /* the open was refused: the text says why */
+    CHAN_END_RESET,      /* our endpoint broke, by its own word in a pull: the peer was told */
+    CHAN_END_STALLED,    /* its consumer held up the link for too long: reset */
+    CHAN_END_LINK_LOST,  /* the link is gone: reset, nothing is pretended to be delivered */
 };
 
 /* What a pull gave: `len` bytes were put in, and then what. */
@@ -123,6 +124,9 @@ void chan_finish(struct chan *ch);
 /* Takes a channel out of its link without a word to the peer: for an id that is finished with its
  * answer, as a registration's. No callback. Safe when not live. */
 void chan_forget(struct chan *ch);
+
+/* As chan_abort, and the far TCP side is to be reset: a peer that knows the word does so. */
+void chan_reset(struct chan *ch);
 
 /* Ends a live channel at once: INTERRUPT, or FAILED when ASKED; no callback. Safe when not live. */
 void chan_abort(struct chan *ch);

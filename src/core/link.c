@@ -7,6 +7,7 @@
 
 #define NOISE_WINDOW_US 10000000 /* per link: 10 lines about the peer's faults in 10 s */
 #define NOISE_BURST 10
+#define FULL_TICK_US 1000000 /* interval of looking whether full output moves */
 
 enum wsp_err link_init(struct link *l, const struct link_options *opt, uint64_t now)
 {
@@ -78,6 +79,8 @@ static uint64_t life_deadline(const struct link *l)
 {
     if (l->blocked)
         return l->beat_us + l->opt.ping_us;
+    if (l->out.bytes >= LINK_OUTPUT_MAX)
+        return l->full_tick_us + FULL_TICK_US;
     if (l->opt.server)
         return l->asked_us ? l->asked_us + l->opt.probe_answer_us : l->last_rx_us + l->opt.probe_us;
     if (!l->asked_us)
@@ -159,8 +162,22 @@ static void stall_tick(struct link *l, uint64_t now)
         return;
     log_info(l->opt.log, "%s chan %.*s: interrupted, its reader held up the link for %u s", l->name,
              SLICE_FMT(ch->node.key), (unsigned)(l->opt.stall_us / 1000000));
-    link_put(l, ch->node.key, MSG_INTERRUPT, slice_of(NULL, 0));
+    link_put(l, ch->node.key, MSG_INTERRUPT, slice_str(INTERRUPT_RESET));
     chan_close(ch, CHAN_END_STALLED, slice_of(NULL, 0));
+}
+
+/* With so much unsent that nothing is read, the peer lives while it takes some of it. */
+static void full_tick(struct link *l, uint64_t now)
+{
+    l->full_tick_us = now;
+    if (l->out_sent != l->moved_sent || !l->moved_us) {
+        l->moved_sent = l->out_sent;
+        l->moved_us = now;
+        l->last_rx_us = now;
+        l->asked_us = 0;
+    } else if (now - l->moved_us >= l->opt.dead_us) {
+        link_fail(l, 0, "takes nothing for %u s", (unsigned)((now - l->moved_us) / 1000000));
+    }
 }
 
 void link_tick(struct link *l, uint64_t now)
@@ -169,7 +186,9 @@ void link_tick(struct link *l, uint64_t now)
         return;
     hazard_tick(l, now);
     stall_tick(l, now);
-    if (!link_wants_input(l)) {
+    if (!l->blocked && l->out.bytes >= LINK_OUTPUT_MAX) {
+        full_tick(l, now);
+    } else if (!link_wants_input(l)) {
         l->last_rx_us = now; /* silence does not count while we do not listen */
         l->asked_us = 0;
         beat(l, now);
@@ -222,6 +241,8 @@ enum wsp_err link_open(struct link *l, struct chan *ch, const struct msg_request
     size_t len;
     enum wsp_err err = msg_request_write(request, data, sizeof(data), &len);
 
+    if (err == WSP_OK && l->out.bytes >= LINK_OUTPUT_MAX)
+        err = WSP_ERR_LIMIT; /* the peer takes nothing: asking more would only pile up */
     if (err != WSP_OK)
         return err;
     new_id(l, ch);

@@ -87,6 +87,9 @@ struct link {
     uint64_t last_rx_us;    /* any input */
     uint64_t beat_us;       /* when we last showed life while not reading */
     uint64_t asked_us;      /* when we pinged or probed; 0: not since the last input */
+    uint64_t full_tick_us;  /* full output: when that was last looked at */
+    uint64_t moved_us;      /* full output: when the peer last took some of it */
+    uint64_t moved_sent;    /* out_sent then */
     bool closing;           /* a close frame is queued: nothing goes behind it */
     bool failed;            /* no input is taken any more */
     unsigned close_code;    /* that we sent or got */

@@ -92,7 +92,8 @@ static void on_interrupt(struct link *l, const struct msg *m)
     }
     if (takes_data(ch))
         link_put(l, m->id, MSG_INTERRUPT, slice_of(NULL, 0));
-    chan_close(ch, CHAN_END_PEER, slice_of(NULL, 0));
+    chan_close(ch, slice_eq_str(m->data, INTERRUPT_RESET) ? CHAN_END_PEER_RESET : CHAN_END_PEER,
+               slice_of(NULL, 0));
 }
 
 static void on_message(struct link *l, struct slice in, uint64_t now)

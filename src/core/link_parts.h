@@ -4,6 +4,9 @@
 
 #include "core/link.h"
 
+/* Ours, in the data of INTERRUPT: other peers do not look at it. */
+#define INTERRUPT_RESET "reset"
+
 #define HAZARD_US 5000            /* a 0.10 receiver keeps the order of messages this far apart */
 #define HAZARD_ACK_MAX_US 1000000 /* an acknowledgement is waited for at most this long */
 

@@ -122,7 +122,7 @@ static void on_head(struct http_conn *c, const struct http1_head *head, size_t h
         !c->is_1_0 && http1_keep_alive(head) && !http1_has_token(head, "Proxy-Connection", "close");
     c->upgrade_asked = false;
     c->request_head.off = c->request_head.len = 0;
-    if (http1_request_body(head, &c->request) != WSP_OK) {
+    if (!http1_connection_ok(head) || http1_request_body(head, &c->request) != WSP_OK) {
         http_conn_refuse(c, 400, "", "bad message framing");
         return;
     }
@@ -199,6 +199,10 @@ static void on_event(struct stream *s)
 {
     struct http_conn *c = container_of(s, struct http_conn, stream);
 
+    if (s->broken && c->state != HTTP_CONN_UPGRADED) {
+        conn_end(c, true);
+        return;
+    }
     if (!conn_flush(c))
         return;
     if (c->state == HTTP_CONN_BETWEEN && c->out.bytes == 0)
@@ -213,7 +217,11 @@ static void on_timer(struct timer *t)
 {
     struct http_conn *c = container_of(t, struct http_conn, timer);
 
-    if (c->state == HTTP_CONN_OPENING)
+    if (c->state == HTTP_CONN_EXCHANGE && (c->passed || c->stream.readable))
+        conn_timer(c, HTTP_CONN_BODY_US); /* it is not the client that we wait for */
+    else if (c->state == HTTP_CONN_EXCHANGE)
+        http_conn_refuse(c, 408, "", "request body not finished in time");
+    else if (c->state == HTTP_CONN_OPENING)
         http_conn_refuse(c, 504, "", failure_text(FAILURE_TIMEOUT));
     else if (c->state == HTTP_CONN_HEAD && c->reader.in.len)
         http_conn_refuse(c, 408, "", "request head not finished in time");

@@ -4,6 +4,7 @@
 
 #include "http/conn.h"
 
+#define HTTP_CONN_BODY_US 60000000     /* a client may pause so long within a request's body */
 #define HTTP_CONN_OUT_MAX (256 * 1024) /* bytes of a response kept for a slow client */
 
 extern const struct upstream_user exchange_user;

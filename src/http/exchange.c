@@ -59,7 +59,7 @@ static bool pass(struct http_conn *c, const uint8_t *data, size_t len)
 /* The response is complete: what now? */
 static void response_done(struct http_conn *c)
 {
-    bool all_sent = exchange_request_done(c);
+    bool all_sent = exchange_request_done(c) && c->head_sent == c->request_head.len;
     struct upstream *u = c->up;
 
     buf_fini(&c->request_head);
@@ -86,6 +86,10 @@ static bool judge_head(struct http_conn *c, const struct http1_head *head)
 {
     struct slice method = slice_str(c->head_method ? "HEAD" : "GET");
 
+    if (!http1_connection_ok(head))
+        return false;
+    if (c->last)
+        c->keep_alive = false;
     if (head->status == 101) {
         c->keep_alive = c->up_keep_alive = false;
         return c->upgrade_asked;
@@ -149,6 +153,10 @@ static enum wsp_err take_head(struct http_conn *c, struct slice in, size_t *used
     if (buf_append(&c->response_head, in.p, n) != WSP_OK) {
         conn_end(c, true);
         return WSP_ERR_REFUSED;
+    }
+    if (c->response_head.len < HTTP1_HEAD_MAX && !memchr(in.p, '\n', n)) {
+        *used = n; /* no line is complete: one that trickles in is not parsed for each byte */
+        return WSP_ERR_MORE;
     }
     rest = buf_slice(&c->response_head);
     err = http1_response_parse(&rest, &head);
@@ -214,12 +222,19 @@ static enum wsp_err take_response(struct http_conn *c, struct slice *in)
     return err;
 }
 
+static void use_upstream(struct http_conn *c, enum upstream_choice choice);
+
 static size_t on_deliver(struct upstream_user *user, uint8_t *data, size_t len)
 {
     struct http_conn *c = conn_of(user);
     struct slice in = slice_of(data, len);
     enum wsp_err err;
 
+    if (c->head_sent == 0) { /* it answers what was never asked: not this request's, and no good */
+        drop_upstream(c);
+        use_upstream(c, UPSTREAM_NEW);
+        return len;
+    }
     c->answered = true;
     err = take_response(c, &in);
     if (err == WSP_ERR_MORE)
@@ -257,6 +272,8 @@ static struct chan_pull pull_read(struct http_conn *c, uint8_t *out, size_t cap)
     memcpy(out, in.p, used);
     buf_consume(&c->reader.in, used);
     c->reader.scanned = 0;
+    if (exchange_request_done(c))
+        timer_clear(c->stream.loop, &c->timer);
     return (struct chan_pull){used, CHAN_THEN_MORE};
 }
 
@@ -273,6 +290,9 @@ static struct chan_pull pull_stream(struct http_conn *c, uint8_t *out, size_t ca
     if (n <= 0 || c->request_broken ||
         buf_append(&c->reader.in, out + used, (size_t)n - used) != WSP_OK)
         return (struct chan_pull){0, CHAN_THEN_RESET};
+    conn_timer(c, HTTP_CONN_BODY_US);
+    if (exchange_request_done(c))
+        timer_clear(c->stream.loop, &c->timer);
     return (struct chan_pull){used, c->stream.readable ? CHAN_THEN_MORE : CHAN_THEN_IDLE};
 }
 
@@ -338,6 +358,8 @@ static void begin(struct http_conn *c)
         return;
     }
     timer_clear(c->stream.loop, &c->timer);
+    if (!exchange_request_done(c))
+        conn_timer(c, HTTP_CONN_BODY_US);
     c->state = HTTP_CONN_EXCHANGE;
     chan_ready(upstream_chan(c->up));
 }
@@ -368,7 +390,8 @@ static void on_closed(struct upstream_user *user, enum chan_end end, struct slic
     struct http_conn *c = conn_of(user);
     bool reused = c->up->reused;
     bool proper = end == CHAN_END_PEER;
-    bool died = proper || end == CHAN_END_FAILED; /* with TLS, the latter without close_notify */
+    bool died = proper || end == CHAN_END_PEER_RESET ||
+                end == CHAN_END_FAILED; /* with TLS, the latter without close_notify */
 
     c->up = NULL;
     if (c->state == HTTP_CONN_OPENING) {
@@ -383,7 +406,7 @@ static void on_closed(struct upstream_user *user, enum chan_end end, struct slic
         http_conn_refuse(c, 400, "", "bad message framing");
     } else if (!c->passed) {
         http_conn_refuse(c, 502, "", "the service closed the connection without an answer");
-    } else if (c->state == HTTP_CONN_UPGRADED && end != CHAN_END_LINK_LOST) {
+    } else if (c->state == HTTP_CONN_UPGRADED && (proper || end == CHAN_END_SENT)) {
         conn_finish(c);
     } else if (c->in_body && c->response.framing == HTTP1_UNTIL_CLOSE && proper) {
         conn_finish(c);

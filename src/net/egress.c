@@ -157,3 +157,12 @@ bool egress_host_ok(const struct egress *e, struct slice host, unsigned port)
         return false;
     return !e->allow.given || list_has_name(&e->allow, host, port) || list_has_net(&e->allow, port);
 }
+
+void egress_refusal(struct slice host, int port, char *out, size_t cap)
+{
+    bool v6 = host.len && memchr(host.p, ':', host.len);
+    int shown = host.len > 253 ? 253 : (int)host.len;
+
+    snprintf(out, cap, "dial tcp %s%.*s%s:%d: not allowed by egress rules", v6 ? "[" : "", shown,
+             (const char *)host.p, v6 ? "]" : "", port);
+}

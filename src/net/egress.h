@@ -44,6 +44,9 @@ void egress_fini(struct egress *e);
  */
 bool egress_host_ok(const struct egress *e, struct slice host, unsigned port);
 
+/* The text of a refusal: "dial tcp HOST:PORT: not allowed by egress rules". */
+void egress_refusal(struct slice host, int port, char *out, size_t cap);
+
 /* For each address that `host` resolved to; the port is that of the address. */
 bool egress_address_ok(const struct egress *e, struct slice host, const struct address *address);
 

@@ -45,7 +45,7 @@ void relay_fini(struct relay *r)
 /* The stream is broken: the far side is told, and the owner. */
 static void broken(struct relay *r)
 {
-    chan_abort(&r->chan);
+    chan_reset(&r->chan);
     stream_reset(&r->stream);
     r->on_done(r);
 }

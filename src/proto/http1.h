@@ -64,6 +64,10 @@ bool http1_has_token(const struct http1_head *head, const char *name, const char
  */
 bool http1_is_hop_by_hop(const struct http1_head *head, const struct http1_header *h);
 
+/* False when the Connection fields are longer than any honest sender's: every field of the head is
+ * compared with all that they list. */
+bool http1_connection_ok(const struct http1_head *head);
+
 /* True when the connection may carry another message after this one (RFC 9112 section 9.3). */
 bool http1_keep_alive(const struct http1_head *head);
 
@@ -106,8 +110,9 @@ enum wsp_err http1_response_body(const struct http1_head *head, struct slice req
  */
 enum wsp_err http1_body_scan(struct http1_body *body, struct slice in, size_t *used);
 
-/* True when a segment of the path is "." or "..", with dots as such or as %2e: some servers take
- * them out (RFC 3986 section 5.2.4), and would end in another place. */
+/* True when a segment of the path is "." or "..", as some server may read it: escapes decoded,
+ * backslashes as slashes, parameters behind ';' cut off. Servers take such segments out (RFC 3986
+ * section 5.2.4), and would end in another place. */
 bool http1_has_dot_segment(struct slice path);
 
 /*

@@ -85,3 +85,14 @@ bool http1_keep_alive(const struct http1_head *head)
         return false;
     return head->minor == 1 || http1_has_token(head, "Connection", "keep-alive");
 }
+
+bool http1_connection_ok(const struct http1_head *head)
+{
+    enum { CONNECTION_MAX = 1024 };
+    size_t total = 0;
+
+    for (size_t i = 0; i < head->count; i++)
+        if (slice_eq_nocase(head->header[i].name, slice_str("Connection")))
+            total += head->header[i].value.len;
+    return total <= CONNECTION_MAX;
+}

@@ -128,29 +128,48 @@ enum wsp_err http1_absolute_split(struct slice target, struct slice *scheme,
     return WSP_OK;
 }
 
-/* A dot, as itself or escaped; advances past it. */
-static bool take_dot(struct slice *s)
+static int hex_value(uint8_t c)
 {
-    if (s->len >= 1 && s->p[0] == '.') {
-        slice_advance(s, 1);
-        return true;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The next byte, an escape decoded; advances past it. */
+static uint8_t take_decoded(struct slice *s)
+{
+    uint8_t c = s->p[0];
+
+    if (c == '%' && s->len >= 3 && hex_value(s->p[1]) >= 0 && hex_value(s->p[2]) >= 0) {
+        c = (uint8_t)(hex_value(s->p[1]) << 4 | hex_value(s->p[2]));
+        slice_advance(s, 2);
     }
-    if (s->len >= 3 && s->p[0] == '%' && s->p[1] == '2' && (s->p[2] | 0x20) == 'e') {
-        slice_advance(s, 3);
-        return true;
-    }
-    return false;
+    slice_advance(s, 1);
+    return c;
 }
 
 bool http1_has_dot_segment(struct slice path)
 {
-    while (path.len) {
-        const uint8_t *slash = memchr(path.p, '/', path.len);
-        struct slice segment = slice_of(path.p, slash ? (size_t)(slash - path.p) : path.len);
+    size_t dots = 0;
+    bool other = false;      /* the segment has more than dots */
+    bool parameters = false; /* behind a ';', which some servers cut off */
 
-        slice_advance(&path, segment.len + (slash ? 1 : 0));
-        if (take_dot(&segment) && (segment.len == 0 || (take_dot(&segment) && segment.len == 0)))
-            return true;
+    while (path.len) {
+        uint8_t c = take_decoded(&path);
+
+        if (c == '/' || c == '\\') {
+            if (!other && (dots == 1 || dots == 2))
+                return true;
+            dots = 0;
+            other = parameters = false;
+        } else if (c == ';') {
+            parameters = true;
+        } else if (!parameters && c == '.') {
+            dots++;
+        } else if (!parameters) {
+            other = true;
+        }
     }
-    return false;
+    return !other && (dots == 1 || dots == 2);
 }

@@ -11,6 +11,8 @@ enum {
     WRONG_WINDOW_US = 60000000,
 };
 
+static const char guessing[] = "too many wrong passwords, try again in a minute";
+
 static struct crossing *crossing_of_bridge(struct bridge *b)
 {
     return container_of(b, struct crossing, bridge);
@@ -40,11 +42,19 @@ void crossing_free(struct crossing *x)
     forget(x);
 }
 
-static void on_answer(struct bridge *b)
+static bool is_guessing(const struct peer *p)
+{
+    return p->wrong_passwords >= WRONG_MAX &&
+           loop_now(p->server->loop) - p->wrong_since_us < WRONG_WINDOW_US;
+}
+
+/* Also a right password is not told any more to one who sent many at once. */
+static const char *on_answer(struct bridge *b)
 {
     struct crossing *x = crossing_of_bridge(b);
 
     timer_clear(x->server->loop, &x->timer);
+    return is_guessing(x->opener) ? guessing : NULL;
 }
 
 /* The service's client judges the password: all that is seen here is its answer. */
@@ -116,20 +126,19 @@ static struct service *find(struct peer *opener, struct slice url, char *text, s
     return NULL;
 }
 
-static bool is_guessing(const struct peer *p)
-{
-    return p->wrong_passwords >= WRONG_MAX &&
-           loop_now(p->server->loop) - p->wrong_since_us < WRONG_WINDOW_US;
-}
-
 void crossing_open(struct peer *opener, struct link *l, struct slice id,
                    const struct msg_request *request)
 {
     struct wsp_loop *loop = opener->server->loop;
-    char text[SERVICE_NAME_MAX + 64] = "too many wrong passwords, try again in a minute";
-    struct service *s = is_guessing(opener) ? NULL : find(opener, request->url, text, sizeof(text));
+    char text[SERVICE_NAME_MAX + 64];
+    struct service *s;
     struct crossing *x;
 
+    if (is_guessing(opener)) {
+        refuse(l, id, guessing);
+        return;
+    }
+    s = find(opener, request->url, text, sizeof(text));
     if (!s) {
         refuse(l, id, text);
         return;

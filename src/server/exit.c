@@ -41,8 +41,7 @@ static bool check_target(const struct server *s, const struct forward *f, char *
              memchr(f->host.p, '\0', f->host.len))
         snprintf(text, cap, "dial tcp %.*s:%d: bad address", SLICE_FMT(f->host), f->port);
     else if (!egress_host_ok(&s->egress, f->host, (unsigned)f->port))
-        snprintf(text, cap, "dial tcp %.*s:%d: not allowed by egress rules", SLICE_FMT(f->host),
-                 f->port);
+        egress_refusal(f->host, f->port, text, cap);
     else
         return true;
     return false;

@@ -120,17 +120,26 @@ static struct slice cut_query(struct slice *target)
     return query;
 }
 
+/* Empty is allowed (RFC 9110 section 7.2), and so is a colon without a port. */
+static bool parse_host(struct slice value, struct slice *host)
+{
+    int port;
+
+    if (value.len > 1 && value.p[value.len - 1] == ':')
+        value.len--;
+    return value.len == 0 || http1_authority_parse(value, host, &port) == WSP_OK;
+}
+
 /* Host and target must agree on where the request goes; NULL when they do. */
 static const char *take_apart(const struct http1_head *head, struct destination *d)
 {
     const struct http1_header *host = http1_find(head, "Host");
     struct slice scheme, authority;
-    int port;
 
     *d = (struct destination){.path = head->target};
     if (http1_count(head, "Host") > 1 || (!host && head->minor == 1))
         return "exactly one Host field is needed";
-    if (host && host->value.len && http1_authority_parse(host->value, &d->host, &port) != WSP_OK)
+    if (host && !parse_host(host->value, &d->host))
         return "bad Host";
     if (http1_absolute_split(head->target, &scheme, &authority, &d->path) == WSP_OK) {
         if (!host || !slice_eq_nocase(authority, host->value))
@@ -178,6 +187,9 @@ static void on_request(struct http_conn *c, const struct http1_head *head, struc
     front_use(f, NULL);
     if (on_link_path && is_link_shaped(head)) {
         on_link_request(f, head, behind);
+    } else if (is_link_shaped(head) && http1_find(head, "Auth")) {
+        /* a mistyped path must not show the server's secret to somebody's service */
+        http_conn_refuse(c, 404, "", "not found");
     } else if (slice_eq_str(head->method, "CONNECT")) {
         http_conn_refuse(c, 405, "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n",
                          "this is not a forward proxy");

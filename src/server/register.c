@@ -10,11 +10,13 @@
 
 enum { PEER_SERVICES_MAX = 1024 };
 
-static void refuse(struct link *l, struct slice id, const char *text)
+static void refuse(struct peer *p, struct link *l, struct slice id, const char *text)
 {
     struct msg_response r = {.success = false, .error = slice_str(text)};
+    struct server *s = p->server;
 
-    log_info(l->opt.log, "%s: registration refused: %s", l->name, text);
+    if (log_limit_ok(&s->noise, loop_now(s->loop)))
+        log_info(l->opt.log, "%s: registration refused: %s", l->name, text);
     link_respond(l, id, &r);
 }
 
@@ -98,6 +100,7 @@ static const char *judge_channel(struct service_wanted *w)
     size_t n = sizeof(reserved) - 1;
 
     w->kind = SERVICE_CHANNEL;
+    w->domain = false;
     if (w->f.mode.len || name.len == 0 || name.len > SERVICE_VALUE_MAX ||
         memchr(name.p, '\0', name.len) ||
         (name.len >= n && slice_eq_str(slice_of(name.p, n), reserved)))
@@ -198,5 +201,5 @@ void register_request(struct peer *p, struct link *l, struct slice id, struct sl
     if (!why)
         link_respond(l, id, &ok);
     else if (!r.holder || r.holder->peer == p || !takeover_start(p, id, url, r.holder))
-        refuse(l, id, why);
+        refuse(p, l, id, why);
 }

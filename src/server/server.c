@@ -138,6 +138,8 @@ void server_stop(struct server *s)
     while ((n = map_any(&s->services)))
         service_free(container_of(n, struct service, node));
     map_fini(&s->services);
+    tls_context_unref(s->tls);
+    s->tls = NULL;
     if (s->resolver)
         outbound_owner_fini(&s->exits);
     timer_clear(s->loop, &s->drain);

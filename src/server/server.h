@@ -20,6 +20,8 @@ struct server {
     struct outbound_owner exits; /* connections to targets of DYNAMIC */
     struct list crossings;       /* opens of one client that go to another */
     struct map services;         /* what is registered, by name */
+    size_t offline_count;        /* services whose client has gone */
+    struct tls_context *tls;     /* a reference: trust in the system's roots; NULL until needed */
     size_t peer_count;
     unsigned last_peer;  /* number of the newest link, for its name */
     bool draining;       /* nothing new is begun */

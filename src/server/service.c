@@ -7,6 +7,7 @@
 #include "net/tls_context.h"
 
 enum {
+    OFFLINE_MAX = 1024,     /* names remembered */
     OFFLINE_US = 300000000, /* a name is remembered so long after its client has gone */
 };
 
@@ -82,6 +83,8 @@ static void leave_peer(struct service *s)
 void service_free(struct service *s)
 {
     map_remove(&s->server->services, &s->node);
+    if (!s->peer)
+        s->server->offline_count--;
     leave_peer(s);
     timer_clear(s->server->loop, &s->expiry);
     let_go(s);
@@ -98,14 +101,18 @@ void service_offline(struct service *s)
 {
     struct wsp_loop *loop = s->server->loop;
 
-    if (s->kind == SERVICE_CHANNEL) {
+    if (s->kind == SERVICE_CHANNEL || s->server->draining ||
+        s->server->offline_count >= OFFLINE_MAX) {
         service_free(s);
         return;
     }
     let_go(s);
     leave_peer(s);
+    s->server->offline_count++;
+    tls_context_unref(s->tls);
+    s->tls = NULL;
     s->expiry.fire = on_expiry;
-    if (s->server->draining || timer_set(loop, &s->expiry, loop_now(loop) + OFFLINE_US) != WSP_OK)
+    if (timer_set(loop, &s->expiry, loop_now(loop) + OFFLINE_US) != WSP_OK)
         service_free(s);
 }
 

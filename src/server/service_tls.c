@@ -75,17 +75,29 @@ const char *service_tls_fault(const struct server *server, struct slice query)
     return read_options(server, query, &ignored);
 }
 
+static struct tls_context *make(struct service *s, const struct tls_options *options)
+{
+    char error[TLS_TEXT_MAX];
+    struct tls_context *x = tls_context_new(options, error, sizeof(error));
+
+    if (!x && log_limit_ok(&s->server->noise, loop_now(s->server->loop)))
+        log_error(loop_log(s->server->loop), "service %.*s: %s", SLICE_FMT(s->name), error);
+    return x;
+}
+
 struct tls_context *service_tls(struct service *s)
 {
+    struct server *server = s->server;
     struct tls_options options;
-    char error[TLS_TEXT_MAX];
 
     if (s->tls)
         return s->tls;
-    if (read_options(s->server, s->query, &options) != NULL)
+    if (read_options(server, s->query, &options) != NULL)
         return NULL;
-    s->tls = tls_context_new(&options, error, sizeof(error));
-    if (!s->tls && log_limit_ok(&s->server->noise, loop_now(s->server->loop)))
-        log_error(loop_log(s->server->loop), "service %.*s: %s", SLICE_FMT(s->name), error);
-    return s->tls;
+    if (options.ca_file || options.insecure || options.has_pin)
+        return s->tls = make(s, &options);
+    /* The system's roots are many, and loaded once. */
+    if (!server->tls)
+        server->tls = make(s, &options);
+    return server->tls ? s->tls = tls_context_ref(server->tls) : NULL;
 }

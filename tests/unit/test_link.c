@@ -244,7 +244,7 @@ static void test_stall(void **state)
     assert_true(chan_live(&e->ch));
     rig_advance(&r, 1);
     rig_expect_frame(&r, WS_PONG, slice_str(""));
-    rig_expect(&r, end_id(e), MSG_INTERRUPT, slice_str(""));
+    rig_expect(&r, end_id(e), MSG_INTERRUPT, slice_str("reset"));
     assert_int_equal(e->how, CHAN_END_STALLED);
     assert_true(link_wants_input(&r.link));
     rig_pump(&r);

@@ -236,7 +236,7 @@ static void test_output_max_stops_input(void **state)
     assert_false(link_wants_input(&r.link));
     assert_int_not_equal(r.rx.len, 0);
     assert_true(r.link.out.bytes >= LINK_OUTPUT_MAX && r.link.out.bytes < LINK_OUTPUT_MAX + 200);
-    rig_advance(&r, 1000 * SECOND); /* not listening: no sign of life is missed */
+    rig_advance(&r, 55 * SECOND); /* not listening: no sign of life is missed */
     assert_false(r.link.failed);
     while (r.link.out.bytes) {
         struct sent s;
@@ -248,6 +248,25 @@ static void test_output_max_stops_input(void **state)
         rig_pump(&r);
     }
     assert_int_equal(pings, 10000);
+    rig_stop(&r);
+}
+
+/* With its output full and nothing taken, a peer is given up after dead_us; opens are refused. */
+static void test_peer_takes_nothing(void **state)
+{
+    struct msg_request request = {.type = MSG_DYNAMIC, .url = slice_str("tcp://a:1")};
+    struct end *e;
+    struct rig r;
+
+    (void)state;
+    rig_start(&r, true);
+    e = rig_end(&r);
+    for (int i = 0; i < 10000; i++)
+        wire_frame(&r.rx, true, true, WS_PING, slice_of(pattern, 125));
+    rig_pump(&r);
+    assert_int_equal(link_open(&r.link, &e->ch, &request), WSP_ERR_LIMIT);
+    rig_advance(&r, 70 * SECOND);
+    assert_true(r.link.failed);
     rig_stop(&r);
 }
 
@@ -302,7 +321,7 @@ static void test_reset_behind_data(void **state)
     e->then = CHAN_THEN_RESET;
     send_data(e, 10);
     expect_data(&r, e, slice_of(pattern, 10));
-    rig_expect(&r, end_id(e), MSG_INTERRUPT, slice_str(""));
+    rig_expect(&r, end_id(e), MSG_INTERRUPT, slice_str("reset"));
     assert_int_equal(e->how, CHAN_END_RESET);
     rig_stop(&r);
 }
@@ -318,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_partial_takes),
         cmocka_unit_test(test_output_target),
         cmocka_unit_test(test_output_max_stops_input),
+        cmocka_unit_test(test_peer_takes_nothing),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_masks_differ),
         cmocka_unit_test(test_reset_behind_data),

@@ -1,6 +1,11 @@
 """Named channels: a wspc that offers services, one that listens for them, wsps between the two."""
 
+import socket
+import threading
+from contextlib import suppress
+
 from harness.daemons import LISTENING, entry
+from harness.env import patience
 from harness.net import connect, free_port, read_exact
 from harness.reverse import REGISTERED, services
 
@@ -68,3 +73,40 @@ class Rig:
 def echoes(sock, data=b"hello"):
     sock.sendall(data)
     return read_exact(sock, len(data)) == data
+
+
+class UnixEcho:
+    """An echo service on a socket file."""
+
+    def __init__(self, path):
+        self.path = path
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                sock, _ = self.listener.accept()
+                threading.Thread(target=self._echo, args=(sock,), daemon=True).start()
+
+    @staticmethod
+    def _echo(sock):
+        with sock, suppress(OSError):
+            while data := sock.recv(1 << 16):
+                sock.sendall(data)
+
+
+def connect_unix(path):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(patience(10))
+    sock.connect(str(path))
+    return sock
