@@ -1,14 +1,12 @@
 /* wspc: arguments, configuration, signals; the work is in src/client. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "client/client.h"
 #include "client/stdio_in.h"
 #include "config/wspc_config.h"
 #include "daemon/args.h"
 #include "daemon/daemon.h"
+#include "proto/forward.h"
 #include "wsp/version.h"
 
 struct program {
@@ -49,36 +47,55 @@ static void on_stdio_end(struct stdio_in *s)
     daemon_end(&container_of(s->client, struct program, client)->daemon);
 }
 
+/* The user info of a URL: what stands in a configuration can be copied. */
+static bool parse_forward(const char *forward, char channel[FORWARD_URL_MAX],
+                          char password[FORWARD_URL_MAX], bool *has_password)
+{
+    struct forward f;
+    char url[FORWARD_URL_MAX], ignored[1];
+    int n = snprintf(url, sizeof(url), "tcp://%s@", forward);
+
+    if (n < 0 || (size_t)n >= sizeof(url) ||
+        forward_parse(slice_str(url), &f, ignored, sizeof(ignored)) != WSP_OK ||
+        f.channel.len == 0 || f.host.len || f.port >= 0)
+        return false;
+    snprintf(channel, FORWARD_URL_MAX, "%.*s", SLICE_FMT(f.channel));
+    snprintf(password, FORWARD_URL_MAX, "%.*s", SLICE_FMT(f.password));
+    *has_password = f.has_password;
+    return true;
+}
+
 static int run_stdio(struct wspc_config *config, const char *forward, char error[CONFIG_ERROR_MAX])
 {
     struct program p;
     struct stdio_in io = {.on_end = on_stdio_end};
-    char *channel = strdup(forward);
-    char *colon = channel ? strchr(channel, ':') : NULL;
+    char channel[FORWARD_URL_MAX], password[FORWARD_URL_MAX];
+    bool has_password;
     int status = EXIT_START;
 
-    if (colon)
-        *colon = '\0';
+    if (!parse_forward(forward, channel, password, &has_password)) {
+        snprintf(error, CONFIG_ERROR_MAX,
+                 "-W: expected channel[:password], percent-encoded as in a URL");
+        return EXIT_USAGE;
+    }
     keep_first_link(config);
     if (config->log.level == LOG_LEVEL_INFO)
         config->log.level = LOG_LEVEL_WARN; /* standard error is the user's terminal */
     snprintf(error, CONFIG_ERROR_MAX, "out of memory");
-    if (channel && daemon_open(&p.daemon, "wspc", &config->log, error) == WSP_OK) {
+    if (daemon_open(&p.daemon, "wspc", &config->log, error) == WSP_OK) {
         log_output_to_stderr(&p.daemon.log);
         p.daemon.on_end = on_signal_end;
         p.daemon.ctx = &p;
         if (client_start(&p.client, p.daemon.loop, config, error) == WSP_OK) {
-            if (stdio_in_start(&io, &p.client, channel, colon ? colon + 1 : NULL) == WSP_OK)
+            if (stdio_in_start(&io, &p.client, channel, has_password ? password : NULL) == WSP_OK)
                 daemon_run(&p.daemon);
             client_stop(&p.client);
             stdio_in_fini(&io);
             status = io.failed ? EXIT_START : EXIT_OK;
-            snprintf(error, CONFIG_ERROR_MAX, "channel %s: the connection failed", channel);
+            snprintf(error, CONFIG_ERROR_MAX, "channel %.200s: the connection failed", channel);
         }
     }
-    if (channel)
-        daemon_close(&p.daemon);
-    free(channel);
+    daemon_close(&p.daemon);
     return status;
 }
 
