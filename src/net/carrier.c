@@ -1,5 +1,7 @@
 #include "net/carrier.h"
 
+#include <stdio.h>
+
 enum {
     LINK_LOWAT = 128 * 1024,     /* bytes of a link kept unsent in the kernel */
     INPUT_BUDGET = 1024 * 1024,  /* bytes taken in before others get their turn */
@@ -140,8 +142,7 @@ static void end(struct carrier *c)
 
     if (!text)
         text = "closed by the peer";
-    memcpy(why, text, strnlen(text, sizeof(why) - 1) + 1);
-    why[sizeof(why) - 1] = '\0';
+    snprintf(why, sizeof(why), "%s", text);
     if (c->lost)
         stream_close(&c->stream);
     else
