@@ -49,6 +49,8 @@ void link_close(struct link *l, unsigned code, const char *why)
     uint8_t payload[WS_CONTROL_MAX];
     size_t len = ws_close_write(code, slice_str(why), payload);
 
+    if (!l->error[0])
+        snprintf(l->error, sizeof(l->error), "%s", why);
     if (!l->closing)
         link_put_frame(l, WS_CLOSE, slice_of(payload, len));
     l->closing = true;
