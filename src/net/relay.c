@@ -90,6 +90,7 @@ static bool try_finish(struct relay *r)
         return false;
     }
     timer_clear(r->stream.loop, &r->idle);
+    stream_set_hard_end(&r->stream, false);
     if (r->ended)
         stream_close(&r->stream);
     else
@@ -120,6 +121,7 @@ enum wsp_err relay_start(struct relay *r, struct slice early)
         return WSP_ERR_NOMEM;
     r->stream.on_event = on_event;
     stream_set_lowat(&r->stream, RELAY_LOWAT);
+    stream_set_hard_end(&r->stream, true);
     r->started = true;
     if (early.len || r->stream.readable)
         chan_ready(&r->chan);

@@ -101,6 +101,13 @@ void stream_quickack(struct stream *s)
     setsockopt(s->watch.fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
 }
 
+void stream_set_hard_end(struct stream *s, bool on)
+{
+    struct linger hard = {.l_onoff = on, .l_linger = 0};
+
+    setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+}
+
 void stream_set_lowat(struct stream *s, unsigned bytes)
 {
     setsockopt(s->watch.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
@@ -125,10 +132,8 @@ void stream_close(struct stream *s)
 
 void stream_reset(struct stream *s)
 {
-    struct linger hard = {.l_onoff = 1, .l_linger = 0};
-
     if (stream_is_open(s))
-        setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+        stream_set_hard_end(s, true);
     stream_close(s);
 }
 

@@ -50,6 +50,10 @@ size_t stream_unacked(const struct stream *s);
 /* Acknowledges what has been received now, and not in the kernel's own time (40 ms on Linux). */
 void stream_quickack(struct stream *s);
 
+/* While `on`, every close is a reset, the kernel's at the end of a killed process included: nobody
+ * takes a part for the whole. */
+void stream_set_hard_end(struct stream *s, bool on);
+
 /* Keep less than this unsent in the kernel, so that what is urgent need not queue there. */
 void stream_set_lowat(struct stream *s, unsigned bytes);
 
