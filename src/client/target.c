@@ -11,13 +11,6 @@ static bool password_ok(const struct wspc_remote *remote, const struct forward *
     return slice_eq_secret(f->password, slice_str(remote->password ? remote->password : ""));
 }
 
-static void refuse(struct session *s, struct slice id, const char *text)
-{
-    struct msg_response r = {.success = false, .error = slice_str(text)};
-
-    link_respond(&s->carrier.link, id, &r);
-}
-
 static void dial(struct session *s, struct slice id, const struct wspc_remote *remote,
                  const struct forward *f)
 {
@@ -31,7 +24,7 @@ static void dial(struct session *s, struct slice id, const struct wspc_remote *r
         if (host.len == 0 || host.len > 253 || port == 0 || memchr(host.p, '\0', host.len) ||
             !egress_host_ok(&s->client->egress, host, port)) {
             egress_refusal(host, f->port, text, sizeof(text));
-            refuse(s, id, text);
+            link_refuse(&s->carrier.link, id, text);
             return;
         }
     }
@@ -54,11 +47,11 @@ void target_open(struct session *s, struct slice id, const struct msg_request *r
     int shown;
 
     if (s->client->draining) {
-        refuse(s, id, "the client is shutting down");
+        link_refuse(&s->carrier.link, id, "the client is shutting down");
         return;
     }
     if (forward_parse(request->url, &f, text, sizeof(text)) != WSP_OK) {
-        refuse(s, id, text);
+        link_refuse(&s->carrier.link, id, text);
         return;
     }
     if (forward_open_name(&f, name, sizeof(name), &len) != WSP_OK)
@@ -72,7 +65,7 @@ void target_open(struct session *s, struct slice id, const struct msg_request *r
     else
         text[0] = '\0';
     if (text[0])
-        refuse(s, id, text);
+        link_refuse(&s->carrier.link, id, text);
     else
         dial(s, id, remote, &f);
 }

@@ -280,3 +280,10 @@ void link_respond(struct link *l, struct slice id, const struct msg_response *re
               r.success ? "SUCCESS" : "FAILED ", SLICE_FMT(r.error));
     link_put(l, id, MSG_RESPOND, slice_of(data, len));
 }
+
+void link_refuse(struct link *l, struct slice id, const char *text)
+{
+    struct msg_response failed = {.success = false, .error = slice_str(text)};
+
+    link_respond(l, id, &failed);
+}

@@ -143,6 +143,9 @@ enum wsp_err link_open(struct link *l, struct chan *ch, const struct msg_request
 /* From `connect`: the channel is ASKED. WSP_OK, WSP_ERR_LIMIT or WSP_ERR_NOMEM. */
 enum wsp_err link_adopt(struct link *l, struct chan *ch, struct slice id);
 
+/* Answers a CONNECT that becomes no channel with FAILED and `text`. */
+void link_refuse(struct link *l, struct slice id, const char *text);
+
 /* Answers a CONNECT that becomes no channel. */
 void link_respond(struct link *l, struct slice id, const struct msg_response *response);
 

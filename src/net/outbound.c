@@ -114,12 +114,11 @@ static struct outbound *outbound_new(struct outbound_owner *owner, struct slice 
 static struct outbound *adopt(struct outbound_owner *owner, struct link *l, struct slice id,
                               struct slice host, unsigned port)
 {
-    struct msg_response failed = {.success = false, .error = slice_str("out of memory")};
     struct outbound *o = outbound_new(owner, host, port);
 
     if (o && link_adopt(l, &o->relay.chan, id) == WSP_OK)
         return o;
-    link_respond(l, id, &failed);
+    link_refuse(l, id, "out of memory");
     if (o)
         outbound_free(o);
     return NULL;

@@ -18,13 +18,6 @@ static struct crossing *crossing_of_bridge(struct bridge *b)
     return container_of(b, struct crossing, bridge);
 }
 
-static void refuse(struct link *l, struct slice id, const char *text)
-{
-    struct msg_response r = {.success = false, .error = slice_str(text)};
-
-    link_respond(l, id, &r);
-}
-
 /* Without the channels. */
 static void forget(struct crossing *x)
 {
@@ -135,18 +128,18 @@ void crossing_open(struct peer *opener, struct link *l, struct slice id,
     struct crossing *x;
 
     if (is_guessing(opener)) {
-        refuse(l, id, guessing);
+        link_refuse(l, id, guessing);
         return;
     }
     s = find(opener, request->url, text, sizeof(text));
     if (!s) {
-        refuse(l, id, text);
+        link_refuse(l, id, text);
         return;
     }
     x = crossing_new(opener);
     if (!x || timer_set(loop, &x->timer, loop_now(loop) + ANSWER_US) != WSP_OK ||
         bridge_open(&x->bridge, l, id, &s->peer->carrier.link, request) != WSP_OK) {
-        refuse(l, id, "out of resources");
+        link_refuse(l, id, "out of resources");
         if (x)
             forget(x);
     }

@@ -54,9 +54,7 @@ void exit_open(struct server *s, struct link *l, struct slice id, struct slice u
 
     if (forward_parse(url, &f, text, sizeof(text)) != WSP_OK ||
         !check_target(s, &f, text, sizeof(text))) {
-        struct msg_response r = {.success = false, .error = slice_str(text)};
-
-        link_respond(l, id, &r);
+        link_refuse(l, id, text);
         return;
     }
     log_debug(loop_log(s->loop), "%s chan %.*s: CONNECT DYNAMIC to %.*s port %d", l->name,

@@ -13,20 +13,13 @@ static struct peer *peer_of_link(struct link *l)
     return container_of(container_of(l, struct carrier, link), struct peer, carrier);
 }
 
-static void refuse(struct link *l, struct slice id, const char *text)
-{
-    struct msg_response r = {.success = false, .error = slice_str(text)};
-
-    link_respond(l, id, &r);
-}
-
 static void on_connect(struct link *l, struct slice id, const struct msg_request *request)
 {
     struct peer *p = peer_of_link(l);
     char text[64];
 
     if (p->server->draining) {
-        refuse(l, id, "the server is shutting down");
+        link_refuse(l, id, "the server is shutting down");
         return;
     }
     switch (request->type) {
@@ -41,7 +34,7 @@ static void on_connect(struct link *l, struct slice id, const struct msg_request
         break;
     default:
         snprintf(text, sizeof(text), "unknown %d", (int)request->type);
-        refuse(l, id, text);
+        link_refuse(l, id, text);
     }
 }
 

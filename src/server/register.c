@@ -12,12 +12,11 @@ enum { PEER_SERVICES_MAX = 1024 };
 
 static void refuse(struct peer *p, struct link *l, struct slice id, const char *text)
 {
-    struct msg_response r = {.success = false, .error = slice_str(text)};
     struct server *s = p->server;
 
     if (log_limit_ok(&s->noise, loop_now(s->loop)))
         log_info(l->opt.log, "%s: registration refused: %s", l->name, text);
-    link_respond(l, id, &r);
+    link_refuse(l, id, text);
 }
 
 static struct slice strip_slashes(struct slice s)

@@ -15,6 +15,7 @@ from harness.env import SANITIZED, patience
 from harness.http_client import read_response
 from harness.http_origin import pattern
 from harness.net import connect, eventually, free_port, read_exact
+from harness.programs import Program
 from harness.reverse import Rig, request, tool
 
 MIB = 1 << 20
@@ -53,39 +54,6 @@ http {{
     }}
 }}
 """
-
-
-class Program:
-    """A server in the foreground, ended by its own pid."""
-
-    def __init__(self, directory, port, *command):
-        self.port = port
-        self.output = directory / "output.txt"
-        with self.output.open("wb") as sink:
-            self.process = subprocess.Popen(
-                [str(part) for part in command],
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                cwd=directory,
-            )
-        eventually(self.is_up, f"{command[0]} listens", timeout=10)
-
-    def is_up(self):
-        assert self.process.poll() is None, self.output.read_text()
-        try:
-            connect(self.port).close()
-        except OSError:
-            return False
-        return True
-
-    def end(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 @pytest.fixture(scope="module")
