@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from harness.daemons import LISTENING, entry
 from harness.env import patience
-from harness.net import connect, free_port, read_exact
+from harness.net import connect, free_port, how_it_ends, read_exact
 from harness.reverse import REGISTERED, services
 
 # The only place that knows how the daemons word it.
@@ -46,6 +46,14 @@ class Opener:
     def connect(self, name):
         return connect(self.ports[name], self.host)
 
+    def refuses(self, name):
+        """Whether a connection is reset without a byte: maybe before connect() has returned."""
+        try:
+            with self.connect(name) as sock:
+                return how_it_ends(sock) == (b"", "reset")
+        except ConnectionResetError:
+            return True
+
 
 class Rig:
     """All three, on loopback. `config` goes to each of them."""
@@ -64,6 +72,9 @@ class Rig:
 
     def connect(self, name):
         return self.opener.connect(name)
+
+    def refuses(self, name):
+        return self.opener.refuses(name)
 
     def echoes(self, name, data=b"hello"):
         with self.connect(name) as sock:
