@@ -4,47 +4,70 @@
 
 void pool_init(struct pool *p, size_t idle_max)
 {
-    *p = (struct pool){.idle_max = idle_max};
+    *p = (struct pool){
+        .blocks.idle_max = idle_max,
+        .pieces.idle_max = idle_max * BLOCK_BYTES / PIECE_BYTES,
+    };
+}
+
+static void list_fini(struct pool_list *l)
+{
+    while (l->free) {
+        struct block *b = l->free;
+        l->free = b->next;
+        free(b);
+    }
+    l->idle = 0;
 }
 
 void pool_fini(struct pool *p)
 {
-    while (p->free) {
-        struct block *b = p->free;
-        p->free = b->next;
-        free(b);
+    list_fini(&p->blocks);
+    list_fini(&p->pieces);
+}
+
+static struct block *get(struct pool_list *l, size_t cap)
+{
+    struct block *b = l->free;
+
+    if (b) {
+        l->free = b->next;
+        l->idle--;
+    } else {
+        b = malloc(sizeof(*b) + cap);
+        if (!b)
+            return NULL;
     }
-    p->idle = 0;
+    l->used++;
+    b->next = NULL;
+    b->off = b->len = 0;
+    b->cap = cap;
+    return b;
 }
 
 struct block *pool_get(struct pool *p)
 {
-    struct block *b = p->free;
+    return get(&p->blocks, BLOCK_BYTES);
+}
 
-    if (b) {
-        p->free = b->next;
-        p->idle--;
-    } else {
-        b = malloc(sizeof(*b));
-        if (!b)
-            return NULL;
-    }
-    p->used++;
-    b->next = NULL;
-    b->off = b->len = 0;
-    return b;
+struct block *pool_get_piece(struct pool *p)
+{
+    return get(&p->pieces, PIECE_BYTES);
 }
 
 void pool_put(struct pool *p, struct block *b)
 {
+    struct pool_list *l;
+
     if (!b)
         return;
-    p->used--;
-    if (p->idle >= p->idle_max) {
+    l = b->cap == BLOCK_BYTES ? &p->blocks : &p->pieces;
+    l->used--;
+    if (l->idle >= l->idle_max) {
         free(b);
         return;
     }
-    b->next = p->free;
-    p->free = b;
-    p->idle++;
+    b->next = l->free;
+    l->free = b;
+    l->idle++;
 }

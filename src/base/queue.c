@@ -28,7 +28,7 @@ enum wsp_err queue_append(struct queue *q, struct pool *pool, struct slice in)
         size_t n;
 
         if (!b || block_room(b) == 0) {
-            b = pool_get(pool);
+            b = pool_get_piece(pool);
             if (!b)
                 return WSP_ERR_NOMEM;
             queue_push(q, b);

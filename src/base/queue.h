@@ -15,7 +15,7 @@ struct queue {
 
 static inline size_t block_room(const struct block *b)
 {
-    return BLOCK_BYTES - b->off - b->len;
+    return b->cap - b->off - b->len;
 }
 
 /* The first byte behind the contents. */
@@ -35,7 +35,7 @@ void queue_clear(struct queue *q, struct pool *pool);
 /* Puts a filled block behind the others. */
 void queue_push(struct queue *q, struct block *b /* taken */);
 
-/* Appends a copy. WSP_OK, or WSP_ERR_NOMEM: then only a part may have been appended. */
+/* Appends a copy, in pieces. WSP_OK, or WSP_ERR_NOMEM: then only a part may have been appended. */
 enum wsp_err queue_append(struct queue *q, struct pool *pool, struct slice in);
 
 /* The contents as up to `max` vectors; returns how many. Borrowed until queue_consume. */

@@ -105,6 +105,8 @@ static const struct chan_ops tunnel_ops = {
     .closed = on_closed,
     .deliver = relay_deliver,
     .pull = relay_pull,
+    .finished = relay_finished,
+    .flushing = relay_flushing,
 };
 
 /* Until the relay starts, what comes waits in the kernel; a client that has gone is seen then. */

@@ -1,5 +1,9 @@
 #include "core/bridge.h"
 
+#include "core/link_parts.h"
+
+static const struct slice nothing = {NULL, 0};
+
 static struct bridge_end *end_of(struct chan *ch)
 {
     return container_of(ch, struct bridge_end, chan);
@@ -10,19 +14,12 @@ static struct bridge_end *other_of(struct bridge_end *e)
     return e == &e->bridge->opener ? &e->bridge->service : &e->bridge->opener;
 }
 
-static void release(struct bridge *b)
-{
-    queue_clear(&b->opener.out, b->pool);
-    queue_clear(&b->service.out, b->pool);
-}
-
 void bridge_abort(struct bridge *b, struct slice text)
 {
     if (b->opener.chan.state == CHAN_ASKED)
         chan_refuse(&b->opener.chan, text);
     chan_abort(&b->opener.chan);
     chan_abort(&b->service.chan);
-    release(b);
 }
 
 static void on_opened(struct chan *ch, struct slice bound)
@@ -35,14 +32,37 @@ static void on_opened(struct chan *ch, struct slice bound)
         return;
     }
     bridge_abort(b, slice_str(refusal));
-    b->on_end(b, slice_of(NULL, 0));
+    b->on_end(b, nothing);
 }
 
-/* The other side gets what is still queued for it, then its end. */
-static void finish(struct bridge_end *e)
+/* The other side sends what is still held for it, then its end. */
+static void end_after(struct bridge_end *e, enum chan_then then)
 {
-    e->finishing = true;
+    e->then = then;
     chan_ready(&e->chan);
+}
+
+static void on_finished(struct chan *ch)
+{
+    struct bridge_end *other = other_of(end_of(ch));
+
+    if (chan_can_send(&other->chan))
+        end_after(other, CHAN_THEN_END);
+}
+
+/* True when the other side ends by itself, and then calls on_closed in its turn: in time, or with
+ * an INTERRUPT that is on the way already. */
+static bool other_goes_on(struct bridge_end *other, enum chan_end end)
+{
+    bool proper = end == CHAN_END_PEER || end == CHAN_END_SENT;
+
+    if (proper && chan_can_send(&other->chan)) {
+        end_after(other, CHAN_THEN_CLOSE);
+        return true;
+    }
+    if (proper)
+        chan_hurry(&other->chan);
+    return other->chan.state == CHAN_DRAINING && other->chan.hazard != CHAN_QUIET;
 }
 
 static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
@@ -52,66 +72,49 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
     char why[256];
     size_t len = text.len < sizeof(why) ? text.len : sizeof(why);
 
-    if (chan_live(&other->chan) && (end == CHAN_END_PEER || end == CHAN_END_SENT) &&
-        other->chan.state == CHAN_OPEN) {
-        finish(other);
+    if (other_goes_on(other, end))
         return;
-    }
-    if (chan_live(&other->chan) && other->chan.state == CHAN_DRAINING)
-        return; /* its INTERRUPT is on the way */
     if (len)
         memcpy(why, text.p, len);
-    if (other->chan.state == CHAN_OPEN)
+    if (other->chan.state != CHAN_ASKED && end != CHAN_END_PEER && end != CHAN_END_SENT)
         chan_reset(&other->chan);
     bridge_abort(b, end == CHAN_END_FAILED ? text : slice_str("interrupted"));
     b->on_end(b, slice_of(why, end == CHAN_END_FAILED ? len : 0));
 }
 
+/* Nobody wants this any more once the other side has ended. */
 static size_t on_deliver(struct chan *ch, uint8_t *data, size_t len)
 {
     struct bridge_end *other = other_of(end_of(ch));
-    size_t taken = 0, room;
+    size_t taken;
 
-    if (!chan_live(&other->chan))
-        return len; /* it has ended: nobody wants this any more */
-    if (other->out.bytes == 0)
-        taken = chan_send(&other->chan, slice_of(data, len));
-    room = BRIDGE_QUEUE_MAX - other->out.bytes;
-    if (room > len - taken)
-        room = len - taken;
-    if (queue_append(&other->out, other->bridge->pool, slice_of(data + taken, room)) != WSP_OK) {
-        struct bridge *b = other->bridge;
-
-        bridge_abort(b, slice_of(NULL, 0));
-        b->on_end(b, slice_of(NULL, 0));
+    if (!chan_can_send(&other->chan))
         return len;
-    }
-    if (room)
+    taken = chan_send(&other->chan, slice_of(data, len));
+    if (taken < len)
         chan_ready(&other->chan);
-    return taken + room;
+    return taken;
 }
 
+/* The other side's end may have waited for what was just taken: it is heard of next. */
 static struct chan_pull on_pull(struct chan *ch, uint8_t *out, size_t cap)
 {
     struct bridge_end *e = end_of(ch);
-    struct bridge_end *other = other_of(e);
+    struct chan *from = &other_of(e)->chan;
     size_t n = 0;
 
-    while (n < cap && e->out.bytes) {
+    while (n < cap && from->held.bytes) {
         struct iovec iov;
         size_t part;
 
-        queue_iov(&e->out, &iov, 1);
+        chan_held(from, &iov, 1);
         part = iov.iov_len < cap - n ? iov.iov_len : cap - n;
         memcpy(out + n, iov.iov_base, part);
-        queue_consume(&e->out, e->bridge->pool, part);
+        chan_took(from, part);
         n += part;
     }
-    if (e->out.bytes < BRIDGE_QUEUE_MAX / 2)
-        chan_resume(&other->chan);
-    if (e->out.bytes)
-        return (struct chan_pull){n, CHAN_THEN_MORE};
-    return (struct chan_pull){n, e->finishing ? CHAN_THEN_END : CHAN_THEN_IDLE};
+    chan_settle(from);
+    return (struct chan_pull){n, from->held.bytes ? CHAN_THEN_MORE : e->then};
 }
 
 static const struct chan_ops ops = {
@@ -119,14 +122,20 @@ static const struct chan_ops ops = {
     .closed = on_closed,
     .deliver = on_deliver,
     .pull = on_pull,
+    .finished = on_finished,
 };
+
+static void end_init(struct bridge_end *e, struct bridge *b)
+{
+    *e = (struct bridge_end){.bridge = b, .then = CHAN_THEN_IDLE};
+    chan_init(&e->chan, &ops);
+    e->chan.patient = true;
+}
 
 void bridge_init(struct bridge *b)
 {
-    b->opener = (struct bridge_end){.bridge = b};
-    b->service = (struct bridge_end){.bridge = b};
-    chan_init(&b->opener.chan, &ops);
-    chan_init(&b->service.chan, &ops);
+    end_init(&b->opener, b);
+    end_init(&b->service, b);
 }
 
 enum wsp_err bridge_open(struct bridge *b, struct link *from, struct slice id, struct link *to,

@@ -1,30 +1,23 @@
 /*
  * Two channels joined: what one delivers, the other sends. A server bridges an open of one client
- * to the link that has registered the name; it never looks into the data. Dialect 0.10 is applied
- * to each side on its own: what has to wait there waits there.
+ * to the link that has registered the name; it never looks into the data. Each side speaks its
+ * link's dialect; where one of them has no half-close, ends follow the table in docs/protocol.md.
  */
 #ifndef CORE_BRIDGE_H
 #define CORE_BRIDGE_H
 
-#include "base/queue.h"
 #include "core/link.h"
-
-#define BRIDGE_QUEUE_MAX                                                     \
-    (256 * 1024) /* bytes kept for a slow side before its source has to wait \
-                  */
 
 struct bridge;
 
 struct bridge_end {
     struct chan chan;
     struct bridge *bridge;
-    struct queue out; /* delivered by the other side, not yet sent */
-    bool finishing;   /* the other side has ended: end once `out` is sent */
+    enum chan_then then; /* what follows once all that the other side holds is sent */
 };
 
 struct bridge {
     struct bridge_end opener, service;
-    struct pool *pool; /* borrowed */
     /* The service has accepted. NULL lets that stand, else the text with which it is refused all
      * the same. */
     const char *(*on_answer)(struct bridge *b);
@@ -32,7 +25,7 @@ struct bridge {
     void (*on_end)(struct bridge *b, struct slice why);
 };
 
-/* Joins nothing yet; pool and callbacks are set by the caller before. */
+/* Joins nothing yet; the callbacks are set by the caller before. */
 void bridge_init(struct bridge *b);
 
 /*

@@ -1,8 +1,13 @@
 #include "core/channel.h"
 
-#include "core/link_parts.h"
+#include "core/dialect.h"
 
-static const char *const state_names[] = {"idle", "opening", "asked", "open", "draining", "closed"};
+#define QUANTUM MSG_DATA_MAX /* bytes of a channel's share of a round */
+
+static const char *const state_names[] = {"idle", "opening", "asked",    "open",  "draining",
+                                          "sent", "heard",   "flushing", "closed"};
+
+static const struct slice nothing = {NULL, 0};
 
 void chan_init(struct chan *ch, const struct chan_ops *ops)
 {
@@ -20,11 +25,10 @@ void chan_set_state(struct chan *ch, enum chan_state state)
 }
 
 /* Out of the table and of every place of the link that points at it. */
-static void detach(struct chan *ch)
+static void leave(struct chan *ch)
 {
     struct link *l = ch->link;
 
-    chan_set_state(ch, CHAN_CLOSED);
     map_remove(&l->channels, &ch->node);
     list_remove(&ch->ready_node);
     hazard_cancel(ch);
@@ -38,15 +42,55 @@ static void detach(struct chan *ch)
     ch->link = NULL;
 }
 
+static void drop(struct chan *ch)
+{
+    chan_set_state(ch, CHAN_CLOSED);
+    chan_drop_input(ch);
+    if (ch->link)
+        leave(ch);
+    if (ch->gone)
+        *ch->gone = true;
+    ch->gone = NULL;
+}
+
 void chan_close(struct chan *ch, enum chan_end end, struct slice text)
 {
-    detach(ch);
+    drop(ch);
     ch->ops->closed(ch, end, text);
 }
 
+void chan_over(struct chan *ch, enum chan_end end)
+{
+    if (ch->held.bytes == 0) {
+        chan_close(ch, end, nothing);
+        return;
+    }
+    chan_set_state(ch, CHAN_FLUSHING);
+    chan_keep_held(ch);
+    leave(ch);
+    ch->over = end;
+    if (ch->ops->flushing)
+        ch->ops->flushing(ch);
+}
+
+/* ---- sending */
+
 static bool may_pull(const struct chan *ch)
 {
-    return ch->state == CHAN_OPEN && ch->hazard == CHAN_NO_HAZARD && !ch->ended;
+    return chan_can_send(ch) && ch->hazard == CHAN_NO_HAZARD && ch->credit > 0;
+}
+
+/* Deficit round robin (Shreedhar and Varghese): a channel that has not used its share of the round
+ * is served before those that have. */
+static void line_up(struct chan *ch)
+{
+    struct link *l = ch->link;
+
+    if (ch->round != l->round) {
+        ch->round = l->round;
+        ch->deficit = QUANTUM;
+    }
+    list_push(ch->deficit > 0 ? &l->fresh : &l->ready, &ch->ready_node);
 }
 
 void chan_ready(struct chan *ch)
@@ -54,8 +98,18 @@ void chan_ready(struct chan *ch)
     ch->ready = true;
     if (!ch->link || !may_pull(ch) || list_linked(&ch->ready_node))
         return;
-    list_push(&ch->link->ready, &ch->ready_node);
+    line_up(ch);
     ch->link->opt.ops->wake(ch->link);
+}
+
+size_t chan_share(const struct chan *ch, size_t cap)
+{
+    size_t max = ch->link->peer.transfer < MSG_DATA_MAX ? (size_t)ch->link->peer.transfer
+                                                        : (size_t)MSG_DATA_MAX;
+
+    if (cap > max)
+        cap = max;
+    return ch->credit < cap ? (size_t)ch->credit : cap;
 }
 
 size_t chan_send(struct chan *ch, struct slice data)
@@ -64,12 +118,13 @@ size_t chan_send(struct chan *ch, struct slice data)
     size_t taken = 0;
 
     /* While others wait for their turn, this one has to wait as well. */
-    if (!l || !may_pull(ch) || !list_empty(&l->ready))
+    if (!l || !may_pull(ch) || !list_empty(&l->ready) || !list_empty(&l->fresh))
         return 0;
-    while (taken < data.len && l->out.bytes < LINK_OUTPUT_TARGET && !l->failed) {
-        size_t n = data.len - taken < MSG_DATA_MAX ? data.len - taken : MSG_DATA_MAX;
+    while (taken < data.len && l->out.bytes < LINK_OUTPUT_TARGET && !l->failed && ch->credit) {
+        size_t n = chan_share(ch, data.len - taken);
 
         link_put(l, ch->node.key, MSG_TRANSFER, slice_of(data.p + taken, n));
+        ch->credit -= n;
         taken += n;
     }
     if (taken)
@@ -77,25 +132,29 @@ size_t chan_send(struct chan *ch, struct slice data)
     return taken;
 }
 
-void chan_resume(struct chan *ch)
+void chan_credit(struct chan *ch, uint64_t credit)
 {
-    struct link *l = ch->link;
-
-    if (!l || l->blocked != ch)
-        return;
-    l->blocked = NULL;
-    l->opt.ops->wake(l);
+    ch->credit += credit;
+    if (ch->ready)
+        chan_ready(ch);
 }
+
+/* ---- opening */
 
 void chan_accept(struct chan *ch, struct slice bound)
 {
     struct msg_response r = {.success = true, .bound = bound};
     struct link *l = ch->link;
 
+    if (l->dialect->windows)
+        r.window = ch->window.size;
     chan_set_state(ch, CHAN_OPEN);
     link_respond(l, ch->node.key, &r);
     ch->mark = l->out_total;
-    hazard_wait(ch, CHAN_GATE);
+    if (l->dialect->hazards)
+        hazard_wait(ch, CHAN_GATE);
+    else if (ch->ready)
+        chan_ready(ch);
 }
 
 void chan_refuse(struct chan *ch, struct slice text)
@@ -103,46 +162,67 @@ void chan_refuse(struct chan *ch, struct slice text)
     struct msg_response r = {.success = false, .error = text};
 
     link_respond(ch->link, ch->node.key, &r);
-    detach(ch);
+    drop(ch);
+}
+
+void chan_answered(struct chan *ch, const struct msg_response *r)
+{
+    struct link *l = ch->link;
+
+    if (!r->success) {
+        chan_close(ch, CHAN_END_FAILED, r->error);
+        return;
+    }
+    if (l->dialect->windows)
+        ch->credit = r->window ? r->window : l->peer.window;
+    chan_set_state(ch, CHAN_OPEN);
+    ch->mark = l->out_total;
+    if (ch->ready)
+        chan_ready(ch);
+    ch->ops->opened(ch, r->bound);
+}
+
+/* ---- ending */
+
+static void finish(struct chan *ch, bool both)
+{
+    if (!chan_can_send(ch))
+        return;
+    ch->ended = true;
+    list_remove(&ch->ready_node);
+    ch->link->dialect->finish(ch, both);
 }
 
 void chan_finish(struct chan *ch)
 {
-    if (ch->state != CHAN_OPEN || ch->ended)
-        return;
-    ch->ended = true;
-    list_remove(&ch->ready_node);
-    chan_set_state(ch, CHAN_DRAINING);
-    if (ch->hazard == CHAN_NO_HAZARD)
-        hazard_wait(ch, CHAN_INTERRUPT);
+    finish(ch, false);
 }
 
-static void interrupt(struct chan *ch, const char *word)
+static void interrupt(struct chan *ch, enum msg_reason why)
 {
-    if (!ch->link)
-        return;
     if (ch->state == CHAN_ASKED) {
         chan_refuse(ch, slice_str("canceled"));
         return;
     }
-    link_put(ch->link, ch->node.key, MSG_INTERRUPT, slice_str(word));
-    detach(ch);
+    if (ch->link)
+        ch->link->dialect->interrupt(ch->link, ch->node.key, why);
+    chan_forget(ch);
 }
 
 void chan_abort(struct chan *ch)
 {
-    interrupt(ch, "");
+    interrupt(ch, MSG_CLOSED);
 }
 
 void chan_reset(struct chan *ch)
 {
-    interrupt(ch, INTERRUPT_RESET);
+    interrupt(ch, MSG_RESET);
 }
 
 void chan_forget(struct chan *ch)
 {
-    if (ch->link)
-        detach(ch);
+    if (chan_live(ch))
+        drop(ch);
 }
 
 void chan_pulled(struct chan *ch, enum chan_then then)
@@ -154,37 +234,14 @@ void chan_pulled(struct chan *ch, enum chan_then then)
     case CHAN_THEN_IDLE:
         break;
     case CHAN_THEN_END:
-        chan_finish(ch);
+        finish(ch, false);
+        break;
+    case CHAN_THEN_CLOSE:
+        finish(ch, true);
         break;
     case CHAN_THEN_RESET:
-        link_put(ch->link, ch->node.key, MSG_INTERRUPT, slice_str(INTERRUPT_RESET));
-        chan_close(ch, CHAN_END_RESET, slice_of(NULL, 0));
+        chan_reset(ch);
+        ch->ops->closed(ch, CHAN_END_RESET, nothing);
         break;
     }
-}
-
-void chan_hazard_over(struct chan *ch)
-{
-    ch->hazard = CHAN_NO_HAZARD;
-    if (ch->ended) {
-        log_debug(ch->link->opt.log, "%s chan %.*s: INTERRUPT sent", ch->link->name,
-                  SLICE_FMT(ch->node.key));
-        link_put(ch->link, ch->node.key, MSG_INTERRUPT, slice_of(NULL, 0));
-        chan_close(ch, CHAN_END_SENT, slice_of(NULL, 0));
-    } else if (ch->ready) {
-        chan_ready(ch);
-    }
-}
-
-void chan_answered(struct chan *ch, const struct msg_response *r)
-{
-    if (!r->success) {
-        chan_close(ch, CHAN_END_FAILED, r->error);
-        return;
-    }
-    chan_set_state(ch, CHAN_OPEN);
-    ch->mark = ch->link->out_total;
-    if (ch->ready)
-        chan_ready(ch);
-    ch->ops->opened(ch, r->bound);
 }

@@ -4,7 +4,7 @@
  * after RESPOND, and INTERRUPT after the last TRANSFER, until the earlier message has left our
  * queue, the peer's kernel has acknowledged it, and 5 ms more have passed.
  */
-#include "core/link_parts.h"
+#include "core/dialect.h"
 
 enum { ACK_POLL_MIN_US = 1000, ACK_POLL_MAX_US = 16000 };
 
@@ -14,9 +14,15 @@ void hazard_wait(struct chan *ch, enum chan_hazard hazard)
 
     ch->hazard = hazard;
     ch->wait_us = 0;
-    list_push(&l->unacked, &ch->hazard_node);
-    l->ack_poll_us = ACK_POLL_MIN_US;
-    l->ack_next_us = 0;
+    if (hazard == CHAN_QUIET) {
+        ch->heard_us = link_now(l);
+        ch->due_us = ch->heard_us + HAZARD_QUIET_US;
+        list_push(&l->quiet, &ch->hazard_node);
+    } else {
+        list_push(&l->unacked, &ch->hazard_node);
+        l->ack_poll_us = ACK_POLL_MIN_US;
+        l->ack_next_us = 0;
+    }
     l->opt.ops->wake(l);
 }
 
@@ -26,15 +32,43 @@ void hazard_cancel(struct chan *ch)
     ch->hazard = CHAN_NO_HAZARD;
 }
 
+static struct chan *first_of(const struct list *waiting)
+{
+    return container_of(waiting->next, struct chan, hazard_node);
+}
+
 uint64_t hazard_deadline(const struct link *l)
 {
     uint64_t due = UINT64_MAX;
 
     if (!list_empty(&l->settling))
-        due = container_of(l->settling.next, struct chan, hazard_node)->due_us;
+        due = first_of(&l->settling)->due_us;
     if (!list_empty(&l->unacked) && l->ack_next_us < due)
         due = l->ack_next_us;
+    if (!list_empty(&l->quiet) && first_of(&l->quiet)->due_us < due)
+        due = first_of(&l->quiet)->due_us;
     return due;
+}
+
+/* What it waited for has passed. */
+static void hazard_over(struct chan *ch)
+{
+    enum chan_hazard was = ch->hazard;
+    struct link *l = ch->link;
+
+    ch->hazard = CHAN_NO_HAZARD;
+    if (!ch->ended) {
+        if (ch->ready)
+            chan_ready(ch);
+    } else if (was == CHAN_QUIET) {
+        hazard_wait(ch, CHAN_INTERRUPT);
+    } else if (was == CHAN_GATE && ch->patient) {
+        hazard_wait(ch, CHAN_QUIET);
+    } else {
+        log_debug(l->opt.log, "%s chan %.*s: INTERRUPT sent", l->name, SLICE_FMT(ch->node.key));
+        l->dialect->interrupt(l, ch->node.key, MSG_CLOSED);
+        chan_over(ch, CHAN_END_SENT);
+    }
 }
 
 static bool is_settled(const struct link *l, struct chan *ch, uint64_t acked, uint64_t now)
@@ -65,16 +99,40 @@ static void look_for_acks(struct link *l, uint64_t now)
         l->ack_poll_us *= 2;
 }
 
+/* Those whose peer has said something meanwhile wait anew. */
+static void look_for_quiet(struct link *l, uint64_t now)
+{
+    while (!list_empty(&l->quiet) && first_of(&l->quiet)->due_us <= now) {
+        struct chan *ch = first_of(&l->quiet);
+
+        list_remove(&ch->hazard_node);
+        ch->due_us = ch->heard_us + HAZARD_QUIET_US;
+        if (ch->due_us > now)
+            list_push(&l->quiet, &ch->hazard_node);
+        else
+            hazard_over(ch);
+    }
+}
+
 void hazard_tick(struct link *l, uint64_t now)
 {
+    look_for_quiet(l, now);
     if (!list_empty(&l->unacked) && now >= l->ack_next_us)
         look_for_acks(l, now);
     while (!list_empty(&l->settling)) {
-        struct chan *ch = container_of(l->settling.next, struct chan, hazard_node);
+        struct chan *ch = first_of(&l->settling);
 
         if (ch->due_us > now)
             break;
         list_remove(&ch->hazard_node);
-        chan_hazard_over(ch);
+        hazard_over(ch);
     }
+}
+
+void chan_hurry(struct chan *ch)
+{
+    if (ch->hazard != CHAN_QUIET)
+        return;
+    hazard_cancel(ch);
+    hazard_wait(ch, CHAN_INTERRUPT);
 }

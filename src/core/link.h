@@ -18,6 +18,15 @@
 #define LINK_OUTPUT_MAX (512 * 1024)    /* with more queued, no input is taken */
 #define LINK_NAME_MAX 24
 
+struct dialect;
+
+/* Which dialect a link speaks (docs/protocol.md). */
+enum link_dialect {
+    LINK_0_10,
+    LINK_WSP_1,
+    LINK_EITHER, /* server: wsp.1 if the client's first message is SETTINGS */
+};
+
 struct link_ops {
     /* The peer opens a channel: answer with link_adopt (then chan_accept or chan_refuse, at once or
      * later) or link_respond. */
@@ -27,6 +36,12 @@ struct link_ops {
     /* How many bytes of the output the peer's kernel has acknowledged. */
     uint64_t (*acked)(struct link *l);
     void (*random)(void *out, size_t len);
+    /* The time now, for what happens between two calls of the owner. NULL: that of the last one. */
+    uint64_t (*now)(const struct link *l);
+    /* wsp.1: the peer's SETTINGS have come. May be NULL. */
+    void (*settled)(struct link *l);
+    /* wsp.1: the peer wants nothing new on this link. May be NULL. */
+    void (*goaway)(struct link *l);
 };
 
 struct link_options {
@@ -36,11 +51,16 @@ struct link_options {
     struct pool *pool;          /* borrowed */
     const struct log *log;      /* borrowed */
     size_t max_channels;
-    uint64_t ping_us;         /* client: ping after this long without input */
-    uint64_t dead_us;         /* client: dead after this long */
-    uint64_t probe_us;        /* server: ask for a sign of life after this long */
-    uint64_t probe_answer_us; /* server: dead this long after asking */
-    uint64_t stall_us;        /* a full channel may hold up the link this long */
+    enum link_dialect dialect;
+    uint8_t instance[MSG_INSTANCE_LEN]; /* wsp.1: ours */
+    struct credit_cap *memory;          /* borrowed: of the process; NULL: no limit */
+    size_t memory_max;                  /* bytes for this link; 0: no limit of its own */
+    size_t window_max;                  /* bytes for one channel; 0: CREDIT_WINDOW_FIRST */
+    uint64_t ping_us;                   /* client: ping after this long without input */
+    uint64_t dead_us;                   /* client: dead after this long */
+    uint64_t probe_us;                  /* server: ask for a sign of life after this long */
+    uint64_t probe_answer_us;           /* server: dead this long after asking */
+    uint64_t stall_us;                  /* a full channel may hold up the link this long */
 };
 
 /* Where link_input is. */
@@ -55,7 +75,10 @@ enum link_rx {
 struct link {
     struct link_options opt;
     char name[LINK_NAME_MAX];
+    const struct dialect *dialect;
     struct map channels;
+    struct credit_cap cap; /* memory for what the peer sends */
+    uint64_t now_us;       /* when the owner last called */
 
     /* input */
     enum link_rx rx;
@@ -69,17 +92,33 @@ struct link {
     struct chan *blocked; /* its endpoint is full; input waits */
     uint64_t blocked_us;  /* since when */
 
+    /* wsp.1 */
+    bool settled;             /* the peer's SETTINGS have come */
+    bool heard;               /* its first message has */
+    bool going, peer_going;   /* GOAWAY was sent, has come */
+    struct msg_settings peer; /* what it said, or what is assumed */
+    uint64_t last_id,
+        peer_last_id;            /* numbers of the newest channels opened by us and by the peer */
+    uint64_t connect_window;     /* of the CONNECT that `connect` is called for */
+    uint64_t ping_seq, ping_us;  /* of the last ping for the round trip; 0: answered */
+    uint64_t rtt_us, rtt_old_us; /* smallest in this minute and the one before; 0: none */
+    uint64_t rtt_minute_us;      /* when this minute began */
+    uint64_t rtt_next_us;        /* when it may be measured again */
+
     /* output */
     struct queue out;    /* frames not yet taken */
     struct block *spare; /* owned: being filled, not queued yet */
     uint64_t out_total;  /* ever queued: position of the end of the queue */
     uint64_t out_sent;   /* ever taken */
-    struct list ready;   /* channels with data, served in turns */
+    struct list fresh;   /* channels with data whose share of this round is not used up */
+    struct list ready;   /* the others with data, served in turns */
+    uint32_t round;      /* of turns */
     uint8_t masks[256];  /* random bytes not yet used */
     size_t masks_left;
 
     /* hazards: first waiting for the acknowledgement, then for 5 ms */
     struct list unacked, settling;
+    struct list quiet;    /* patient channels, waiting for silence */
     uint64_t ack_poll_us; /* interval of looking */
     uint64_t ack_next_us; /* when to look again */
 
@@ -133,11 +172,20 @@ uint64_t link_deadline(const struct link *l);
 /* Pings, declares dead (link->failed), lets waiting messages go. */
 void link_tick(struct link *l, uint64_t now);
 
+/* wsp.1: wants nothing new on this link from now on; in 0.10 nothing is said. */
+void link_goaway(struct link *l);
+
+/* Whether something new can be opened. */
+bool link_takes_opens(const struct link *l);
+
+/* The smallest round trip of the last minute or two, in microseconds; 0: not known. */
+uint64_t link_rtt_us(const struct link *l);
+
 /* Asks the peer for a sign of life: any input after this is one. */
 void link_ask_life(struct link *l, uint64_t now);
 
 /* Opens a channel: `ch` is CHAN_IDLE or CHAN_CLOSED and initialised. WSP_OK, WSP_ERR_LIMIT,
- * WSP_ERR_NOMEM, or WSP_ERR_REFUSED when the link has failed. */
+ * WSP_ERR_NOMEM, or WSP_ERR_REFUSED when the link has failed or takes no opens. */
 enum wsp_err link_open(struct link *l, struct chan *ch, const struct msg_request *request);
 
 /* From `connect`: the channel is ASKED. WSP_OK, WSP_ERR_LIMIT or WSP_ERR_NOMEM. */

@@ -1,76 +1,18 @@
 /* From bytes to messages: frames are parsed and unmasked in the receive buffer, the data of a
  * TRANSFER goes on to its channel as it comes, everything else is collected. */
-#include "core/link_parts.h"
+#include "core/dialect.h"
 
 enum { MESSAGE_KEEP = 64 * 1024 }; /* a larger collecting buffer is given back */
 
-#define note(l, now, ...)                                                             \
-    do {                                                                              \
-        if (log_on((l)->opt.log, LOG_LEVEL_INFO) && log_limit_ok(&(l)->noise, (now))) \
-            log_printf((l)->opt.log, LOG_LEVEL_INFO, __VA_ARGS__);                    \
-    } while (0)
-
-static struct chan *find(const struct link *l, struct slice id)
-{
-    struct map_node *n = map_find(&l->channels, id);
-
-    return n ? container_of(n, struct chan, node) : NULL;
-}
-
-static bool takes_data(const struct chan *ch)
-{
-    return ch && (ch->state == CHAN_OPEN || ch->state == CHAN_DRAINING);
-}
-
-static void unknown_id(struct link *l, struct slice id)
-{
-    link_put(l, id, MSG_INTERRUPT, slice_str("connection does not exist"));
-}
-
-static void on_connect(struct link *l, const struct msg *m)
-{
-    struct msg_request request;
-    struct msg_response failed = {.success = false};
-
-    if (find(l, m->id))
-        failed.error = slice_str("channel id is in use");
-    else if (msg_request_parse(m->data, &request) != WSP_OK)
-        failed.error = slice_str("proto: cannot parse invalid wire-format data");
-    else if (l->channels.count >= l->opt.max_channels)
-        failed.error = slice_str("too many channels");
-    if (failed.error.len)
-        link_respond(l, m->id, &failed);
-    else
-        l->opt.ops->connect(l, m->id, &request);
-}
-
-static void on_respond(struct link *l, const struct msg *m)
-{
-    struct chan *ch = find(l, m->id);
-    struct msg_response r;
-
-    if (!ch) {
-        unknown_id(l, m->id);
-        return;
-    }
-    if (ch->state != CHAN_OPENING)
-        return;
-    if (msg_response_parse(m->data, &r) != WSP_OK)
-        r = (struct msg_response){.error = slice_str("undecodable response")};
-    log_debug(l->opt.log, "%s chan %.*s: RESPOND %s%.*s", l->name, SLICE_FMT(m->id),
-              r.success ? "SUCCESS" : "FAILED ", SLICE_FMT(r.error));
-    chan_answered(ch, &r);
-}
-
+/* The data of a TRANSFER that came in another form than ours. */
 static void on_transfer(struct link *l, const struct msg *m)
 {
-    struct chan *ch = find(l, m->id);
+    struct chan *ch;
 
-    if (!takes_data(ch)) {
-        unknown_id(l, m->id);
-        return;
-    }
     if (m->data.len == 0)
+        return;
+    ch = l->dialect->transfer(l, m->id, m->data.len);
+    if (!ch)
         return;
     /* Keep the data alone; it is handed on as its channel takes it. */
     buf_consume(&l->message, (size_t)(m->data.p - buf_slice(&l->message).p));
@@ -79,24 +21,18 @@ static void on_transfer(struct link *l, const struct msg *m)
     l->rx = LINK_RX_REPLAY;
 }
 
-static void on_interrupt(struct link *l, const struct msg *m)
+/* The first message shows which dialect the client speaks: what stands between us may have taken
+ * its offer, or our answer, out of the handshake. */
+static void on_first(struct link *l, int32_t cmd)
 {
-    struct chan *ch = find(l, m->id);
-
-    if (!ch)
-        return;
-    log_debug(l->opt.log, "%s chan %.*s: INTERRUPT", l->name, SLICE_FMT(m->id));
-    if (ch->state == CHAN_OPENING) {
-        chan_close(ch, CHAN_END_FAILED, slice_str("interrupted"));
-        return;
+    if (!l->heard && l->opt.dialect == LINK_EITHER && cmd == MSG_SETTINGS) {
+        l->dialect = &dialect_wsp_1;
+        wsp_1_begin(l);
     }
-    if (takes_data(ch))
-        link_put(l, m->id, MSG_INTERRUPT, slice_of(NULL, 0));
-    chan_close(ch, slice_eq_str(m->data, INTERRUPT_RESET) ? CHAN_END_PEER_RESET : CHAN_END_PEER,
-               slice_of(NULL, 0));
+    l->heard = true;
 }
 
-static void on_message(struct link *l, struct slice in, uint64_t now)
+static void on_message(struct link *l, struct slice in)
 {
     struct msg m;
     enum wsp_err err = msg_parse(in, &m);
@@ -104,26 +40,15 @@ static void on_message(struct link *l, struct slice in, uint64_t now)
     if (err == WSP_ERR_REFUSED) {
         link_fail(l, WS_CLOSE_BAD_DATA, "channel id is not UTF-8");
     } else if (err != WSP_OK) {
-        note(l, now, "%s: undecodable message of %zu bytes ignored", l->name, in.len);
+        link_note(l, "%s: undecodable message of %zu bytes ignored", l->name, in.len);
     } else if (m.id.len > MSG_ID_MAX) {
         link_fail(l, WS_CLOSE_TOO_BIG, "channel id of %zu bytes", m.id.len);
     } else {
-        switch (m.cmd) {
-        case MSG_CONNECT:
-            on_connect(l, &m);
-            break;
-        case MSG_RESPOND:
-            on_respond(l, &m);
-            break;
-        case MSG_TRANSFER:
+        on_first(l, m.cmd);
+        if (m.cmd == MSG_TRANSFER)
             on_transfer(l, &m);
-            break;
-        case MSG_INTERRUPT:
-            on_interrupt(l, &m);
-            break;
-        default:
-            note(l, now, "%s: unknown command %d ignored", l->name, (int)m.cmd);
-        }
+        else
+            l->dialect->message(l, &m);
     }
 }
 
@@ -135,15 +60,15 @@ static void message_reset(struct link *l)
         buf_fini(&l->message);
 }
 
-static void message_done(struct link *l, uint64_t now)
+static void message_done(struct link *l)
 {
     l->rx = LINK_RX_HEADER;
     if (l->message_op == WS_BINARY)
-        on_message(l, buf_slice(&l->message), now);
+        on_message(l, buf_slice(&l->message));
     else if (!slice_is_utf8(buf_slice(&l->message)))
         link_fail(l, WS_CLOSE_BAD_DATA, "text message is not UTF-8");
     else
-        note(l, now, "%s: unsupported message type 1 ignored", l->name);
+        link_note(l, "%s: unsupported message type 1 ignored", l->name);
     if (l->rx != LINK_RX_REPLAY)
         message_reset(l);
 }
@@ -174,6 +99,8 @@ static enum wsp_err control(struct link *l, const struct ws_frame *f, struct sli
         on_close(l, slice_of(payload, (size_t)f->len));
     else if (f->op == WS_PING)
         link_put_frame(l, WS_PONG, slice_of(payload, (size_t)f->len));
+    else
+        l->dialect->pong(l, slice_of(payload, (size_t)f->len));
     return WSP_OK;
 }
 
@@ -242,13 +169,10 @@ static enum wsp_err step_peek(struct link *l, struct slice in, size_t *used)
     l->rx = LINK_RX_COLLECT;
     if (err != WSP_OK)
         return WSP_OK;
-    l->rx_chan = find(l, id);
-    if (!takes_data(l->rx_chan)) {
-        if (!slice_is_utf8(id))
-            return WSP_OK; /* collected, and refused there */
-        l->rx_chan = NULL;
-        unknown_id(l, id);
-    }
+    if (!slice_is_utf8(id))
+        return WSP_OK; /* collected, and refused there */
+    on_first(l, MSG_TRANSFER);
+    l->rx_chan = l->dialect->transfer(l, id, l->frame.len - head_len);
     l->rx = LINK_RX_STREAM;
     l->frame_pos = head_len;
     *used = head_len;
@@ -256,28 +180,26 @@ static enum wsp_err step_peek(struct link *l, struct slice in, size_t *used)
 }
 
 /* How much of `n` bytes the channel of the current TRANSFER takes; all, once it is gone. */
-static size_t deliver(struct link *l, uint8_t *data, size_t n, uint64_t now)
+static size_t deliver(struct link *l, uint8_t *data, size_t n)
 {
     struct chan *ch = l->rx_chan;
-    size_t taken = ch ? ch->ops->deliver(ch, data, n) : n;
+    size_t taken = ch ? chan_input(ch, data, n) : n;
 
-    if (!l->rx_chan)
-        return n;
     if (taken < n) {
         l->blocked = ch;
-        l->blocked_us = l->beat_us = now;
+        l->blocked_us = l->beat_us = l->now_us;
     }
     return taken;
 }
 
-static void step_stream(struct link *l, uint8_t *data, size_t len, size_t *used, uint64_t now)
+static void step_stream(struct link *l, uint8_t *data, size_t len, size_t *used)
 {
     uint64_t left = l->frame.len - l->frame_pos;
     size_t n = len < left ? len : (size_t)left;
 
     if (l->frame.masked && l->rx_chan && n > l->rx_clear)
         ws_mask(data + l->rx_clear, n - l->rx_clear, l->frame.mask, l->frame_pos + l->rx_clear);
-    *used = deliver(l, data, n, now);
+    *used = deliver(l, data, n);
     l->rx_clear = n - *used;
     l->frame_pos += *used;
     if (l->frame_pos < l->frame.len)
@@ -287,7 +209,7 @@ static void step_stream(struct link *l, uint8_t *data, size_t len, size_t *used,
     l->in_message = false;
 }
 
-static void step_collect(struct link *l, struct slice in, size_t *used, uint64_t now)
+static void step_collect(struct link *l, struct slice in, size_t *used)
 {
     uint64_t left = l->frame.len - l->frame_pos;
     size_t n = in.len < left ? in.len : (size_t)left;
@@ -304,14 +226,14 @@ static void step_collect(struct link *l, struct slice in, size_t *used, uint64_t
         return;
     l->rx = LINK_RX_HEADER;
     if (l->frame.fin)
-        message_done(l, now);
+        message_done(l);
 }
 
-static void step_replay(struct link *l, uint64_t now)
+static void step_replay(struct link *l)
 {
     size_t n = l->message.len;
 
-    buf_consume(&l->message, deliver(l, l->message.mem + l->message.off, n, now));
+    buf_consume(&l->message, deliver(l, l->message.mem + l->message.off, n));
     if (l->message.len)
         return;
     l->rx = LINK_RX_HEADER;
@@ -319,7 +241,7 @@ static void step_replay(struct link *l, uint64_t now)
     message_reset(l);
 }
 
-static enum wsp_err step(struct link *l, uint8_t *data, size_t len, size_t *used, uint64_t now)
+static enum wsp_err step(struct link *l, uint8_t *data, size_t len, size_t *used)
 {
     switch (l->rx) {
     case LINK_RX_HEADER:
@@ -329,15 +251,15 @@ static enum wsp_err step(struct link *l, uint8_t *data, size_t len, size_t *used
     case LINK_RX_STREAM:
         if (len == 0)
             return WSP_ERR_MORE;
-        step_stream(l, data, len, used, now);
+        step_stream(l, data, len, used);
         return WSP_OK;
     case LINK_RX_COLLECT:
         if (len == 0 && l->frame_pos < l->frame.len)
             return WSP_ERR_MORE;
-        step_collect(l, slice_of(data, len), used, now);
+        step_collect(l, slice_of(data, len), used);
         return WSP_OK;
     case LINK_RX_REPLAY:
-        step_replay(l, now);
+        step_replay(l);
         return WSP_OK;
     }
     return WSP_ERR_MALFORMED;
@@ -346,12 +268,12 @@ static enum wsp_err step(struct link *l, uint8_t *data, size_t len, size_t *used
 enum wsp_err link_input(struct link *l, uint8_t *data, size_t len, size_t *used, uint64_t now)
 {
     *used = 0;
-    l->last_rx_us = now;
+    l->now_us = l->last_rx_us = now;
     l->asked_us = 0;
     while (link_wants_input(l)) {
         size_t n = 0;
 
-        if (step(l, data + *used, len - *used, &n, now) == WSP_ERR_MORE)
+        if (step(l, data + *used, len - *used, &n) == WSP_ERR_MORE)
             break;
         *used += n;
     }

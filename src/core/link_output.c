@@ -140,8 +140,10 @@ static void pull(struct link *l, struct chan *ch)
         return;
     payload = block_end(b) + reserved;
     room = block_room(b) - reserved;
-    p = ch->ops->pull(ch, payload, room < MSG_DATA_MAX ? room : MSG_DATA_MAX);
+    p = ch->ops->pull(ch, payload, chan_share(ch, room));
     if (p.len) {
+        ch->credit -= p.len;
+        ch->deficit -= (int32_t)p.len;
         gap = wrap(l, ch->node.key, payload, p.len, reserved);
         commit(l, b, gap, reserved - gap + p.len);
         ch->mark = l->out_total;
@@ -149,13 +151,30 @@ static void pull(struct link *l, struct chan *ch)
     chan_pulled(ch, p.then);
 }
 
+/* Whose turn it is; NULL when nobody has data. */
+static struct chan *next(struct link *l)
+{
+    struct list *node = list_shift(&l->fresh);
+    struct chan *ch;
+
+    if (node)
+        return container_of(node, struct chan, ready_node);
+    node = list_shift(&l->ready);
+    if (!node)
+        return NULL;
+    ch = container_of(node, struct chan, ready_node);
+    if (ch->round == l->round)
+        l->round++; /* all others have had their turn */
+    ch->round = l->round;
+    ch->deficit += MSG_DATA_MAX;
+    return ch;
+}
+
 void link_fill(struct link *l)
 {
-    struct list *node;
+    struct chan *ch;
 
-    while (!l->failed && l->out.bytes < LINK_OUTPUT_TARGET && (node = list_shift(&l->ready))) {
-        struct chan *ch = container_of(node, struct chan, ready_node);
-
+    while (!l->failed && l->out.bytes < LINK_OUTPUT_TARGET && (ch = next(l))) {
         ch->ready = false;
         pull(l, ch);
     }

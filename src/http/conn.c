@@ -68,6 +68,8 @@ bool conn_flush(struct http_conn *c)
             queue_consume(&c->out, loop_pool(loop_of(c)), (size_t)n);
             if (c->state == HTTP_CONN_FLUSHING || c->state == HTTP_CONN_BETWEEN)
                 conn_timer(c, FLUSH_US);
+            if (c->far_finished && c->out.bytes == 0)
+                stream_finish(&c->stream);
         }
     }
     if (c->state == HTTP_CONN_FLUSHING && c->out.bytes == 0) {

@@ -68,6 +68,7 @@ struct http_conn {
     bool answered;            /* a byte of the response has come */
     bool passed;              /* a byte of it has been passed on */
     unsigned interims;        /* 1xx responses so far */
+    bool far_finished;        /* UPGRADED: the upstream sends no more */
     bool in_body;             /* the response's final head has been passed on */
     bool up_keep_alive;       /* the upstream can serve another request after this one */
     struct buf response_head; /* collected */

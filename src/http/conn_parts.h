@@ -4,8 +4,8 @@
 
 #include "http/conn.h"
 
-#define HTTP_CONN_BODY_US 60000000     /* a client may pause so long within a request's body */
-#define HTTP_CONN_OUT_MAX (256 * 1024) /* bytes of a response kept for a slow client */
+#define HTTP_CONN_BODY_US 60000000    /* a client may pause so long within a request's body */
+#define HTTP_CONN_OUT_MAX (64 * 1024) /* bytes kept for a slow client; its channel holds more */
 
 extern const struct upstream_user exchange_user;
 

@@ -415,15 +415,29 @@ static void on_closed(struct upstream_user *user, enum chan_end end, struct slic
     }
 }
 
+static bool on_finished(struct upstream_user *user)
+{
+    struct http_conn *c = conn_of(user);
+
+    if (c->state != HTTP_CONN_UPGRADED)
+        return false;
+    c->far_finished = true;
+    if (c->out.bytes == 0)
+        stream_finish(&c->stream);
+    return true;
+}
+
 const struct upstream_user exchange_user = {
     .opened = on_opened,
     .closed = on_closed,
     .deliver = on_deliver,
     .pull = on_pull,
+    .finished = on_finished,
 };
 
 void http_conn_exchange(struct http_conn *c)
 {
+    c->far_finished = false;
     c->answered = c->passed = c->in_body = c->request_broken = false;
     c->interims = 0;
     c->response_head.off = c->response_head.len = 0;

@@ -2,7 +2,10 @@
 
 #include <stdlib.h>
 
-enum { RECENT_US = 2000000 }; /* servers keep an idle connection longer than this */
+enum {
+    RECENT_US = 2000000, /* servers keep an idle connection longer than this */
+    FLUSH_US = 60000000, /* for a user that takes nothing of the last bytes */
+};
 
 static struct upstream *upstream_of(struct chan *ch)
 {
@@ -48,16 +51,49 @@ static struct chan_pull on_pull(struct chan *ch, uint8_t *out, size_t cap)
     return (struct chan_pull){0, CHAN_THEN_IDLE};
 }
 
+static void on_finished(struct chan *ch)
+{
+    struct upstream *u = upstream_of(ch);
+
+    if (u->user && u->user->finished(u->user))
+        return;
+    chan_abort(ch);
+    on_closed(ch, CHAN_END_PEER, slice_of(NULL, 0));
+}
+
+static void set_flush(struct upstream *u)
+{
+    u->flush_bytes = upstream_chan(u)->held.bytes;
+    if (timer_set(u->loop, &u->idle, loop_now(u->loop) + FLUSH_US) != WSP_OK)
+        log_error(loop_log(u->loop), "http: out of memory for a deadline");
+}
+
+static void on_flushing(struct chan *ch)
+{
+    set_flush(upstream_of(ch));
+}
+
 static const struct chan_ops ops = {
     .opened = on_opened,
     .closed = on_closed,
     .deliver = on_deliver,
     .pull = on_pull,
+    .finished = on_finished,
+    .flushing = on_flushing,
 };
 
 static void on_idle(struct timer *t)
 {
-    upstream_free(container_of(t, struct upstream, idle));
+    struct upstream *u = container_of(t, struct upstream, idle);
+
+    if (!u->user) {
+        upstream_free(u);
+    } else if (upstream_chan(u)->held.bytes != u->flush_bytes) {
+        set_flush(u);
+    } else {
+        chan_abort(upstream_chan(u));
+        on_closed(upstream_chan(u), CHAN_END_STALLED, slice_of(NULL, 0));
+    }
 }
 
 /* All but the channel. */

@@ -17,6 +17,8 @@ struct upstream_user {
     void (*closed)(struct upstream_user *user, enum chan_end end, struct slice text);
     size_t (*deliver)(struct upstream_user *user, uint8_t *data, size_t len);
     struct chan_pull (*pull)(struct upstream_user *user, uint8_t *out, size_t cap);
+    /* The server sends no more. True: it can be sent to still; false: the channel is to end. */
+    bool (*finished)(struct upstream_user *user);
 };
 
 struct upstream {
@@ -25,8 +27,10 @@ struct upstream {
     struct upstream_user *user; /* borrowed; NULL while idle */
     bool reused;                /* it has served a request before the current one */
     struct list node;           /* its pool, while idle */
-    struct timer idle;
+    struct timer
+        idle; /* while idle; or, once the server has ended, for a user that takes nothing */
     uint64_t parked_us; /* since when it is idle */
+    size_t flush_bytes; /* held when the timer was set for the user */
 };
 
 static inline struct chan *upstream_chan(struct upstream *u)

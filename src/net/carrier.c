@@ -31,6 +31,11 @@ static uint64_t on_acked(struct link *l)
     return l->out_sent > unacked ? l->out_sent - unacked : 0;
 }
 
+static uint64_t on_now(const struct link *l)
+{
+    return loop_now(container_of(l, struct carrier, link)->stream.loop);
+}
+
 static void on_event(struct stream *s)
 {
     struct carrier *c = container_of(s, struct carrier, stream);
@@ -236,7 +241,12 @@ enum wsp_err carrier_start(struct carrier *c, const struct carrier_start *start)
 
     *c = (struct carrier){.on_end = start->on_end};
     c->ops = (struct link_ops){
-        .connect = start->connect, .wake = on_wake, .acked = on_acked, .random = loop_random};
+        .connect = start->connect,
+        .wake = on_wake,
+        .acked = on_acked,
+        .random = loop_random,
+        .now = on_now,
+    };
     opt.ops = &c->ops;
     opt.pool = loop_pool(start->loop);
     opt.log = loop_log(start->loop);

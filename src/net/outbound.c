@@ -48,6 +48,8 @@ static const struct chan_ops ops = {
     .closed = on_closed,
     .deliver = relay_deliver,
     .pull = relay_pull,
+    .finished = relay_finished,
+    .flushing = relay_flushing,
 };
 
 static bool address_allowed(void *ctx, const struct address *address)

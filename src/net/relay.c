@@ -4,11 +4,9 @@
 
 enum {
     RELAY_LOWAT = 128 * 1024, /* unsent in the kernel: progress is seen while the reader is slow */
-    POOL_BUSY_BLOCKS = 2048,  /* 132 MiB: with more in use, queues are kept short */
-    RELAY_QUEUE_MIN = 32 * 1024, /* their length then */
+    VECTORS = 16,
+    FLUSH_IDLE_US = 60000000, /* a reader that takes nothing of the last bytes so long is reset */
 };
-
-enum { FLUSH_IDLE_US = 60000000 }; /* a reader that takes nothing for so long is reset */
 
 static struct relay *relay_of(struct chan *ch)
 {
@@ -37,7 +35,6 @@ void relay_fini(struct relay *r)
 {
     chan_abort(&r->chan);
     timer_clear(r->stream.loop, &r->idle);
-    queue_clear(&r->out, loop_pool(r->stream.loop));
     buf_fini(&r->early);
     stream_reset(&r->stream);
 }
@@ -54,48 +51,36 @@ static void broken(struct relay *r)
 static void go_deaf(struct relay *r)
 {
     r->deaf = true;
-    queue_clear(&r->out, loop_pool(r->stream.loop));
+    chan_took(&r->chan, r->chan.held.bytes);
     r->stream.readable = true;
     chan_ready(&r->chan);
 }
 
-/* Sends what is queued. False when the stream is broken and nobody is to hear of it. */
+static void set_idle(struct relay *r)
+{
+    struct wsp_loop *loop = r->stream.loop;
+
+    if (timer_set(loop, &r->idle, loop_now(loop) + FLUSH_IDLE_US) != WSP_OK)
+        log_error(loop_log(loop), "relay: out of memory for a deadline");
+}
+
+/* Sends what is held. False when the stream is broken and nobody is to hear of it. */
 static bool flush(struct relay *r)
 {
-    struct pool *pool = loop_pool(r->stream.loop);
+    while (r->chan.held.bytes && r->stream.writable) {
+        struct iovec iov[VECTORS];
+        ssize_t n = stream_send(&r->stream, iov, chan_held(&r->chan, iov, VECTORS));
 
-    while (r->out.bytes && r->stream.writable) {
-        struct iovec iov[4];
-        ssize_t n = stream_send(&r->stream, iov, queue_iov(&r->out, iov, 4));
-
-        if (n == STREAM_ERROR && !chan_live(&r->chan))
+        if (n == STREAM_ERROR && !chan_can_send(&r->chan))
             return false;
         if (n == STREAM_ERROR)
             go_deaf(r);
-        if (n > 0)
-            queue_consume(&r->out, pool, (size_t)n);
+        if (n > 0) {
+            chan_took(&r->chan, (size_t)n);
+            if (timer_is_set(&r->idle)) /* only what the reader takes buys more time */
+                set_idle(r);
+        }
     }
-    return true;
-}
-
-/* Goes on with the end: true when the relay is done (and on_done has been called). */
-static bool try_finish(struct relay *r)
-{
-    if (!r->finishing)
-        return false;
-    if (r->out.bytes) {
-        if (r->out.bytes != r->idle_bytes) /* only what the reader takes buys more time */
-            timer_set(r->stream.loop, &r->idle, loop_now(r->stream.loop) + FLUSH_IDLE_US);
-        r->idle_bytes = r->out.bytes;
-        return false;
-    }
-    timer_clear(r->stream.loop, &r->idle);
-    stream_set_hard_end(&r->stream, false);
-    if (r->ended)
-        stream_close(&r->stream);
-    else
-        stream_linger(&r->stream);
-    r->on_done(r);
     return true;
 }
 
@@ -107,12 +92,9 @@ static void on_event(struct stream *s)
         broken(r);
         return;
     }
-    if (try_finish(r))
-        return;
-    if (r->out.bytes < RELAY_QUEUE_MAX / 2)
-        chan_resume(&r->chan);
     if (s->readable)
         chan_ready(&r->chan);
+    chan_settle(&r->chan);
 }
 
 enum wsp_err relay_start(struct relay *r, struct slice early)
@@ -131,32 +113,21 @@ enum wsp_err relay_start(struct relay *r, struct slice early)
 size_t relay_deliver(struct chan *ch, uint8_t *data, size_t len)
 {
     struct relay *r = relay_of(ch);
-    size_t taken = 0, room, max;
+    struct iovec iov = {data, len};
+    ssize_t n;
 
     if (r->deaf)
         return len;
-    if (r->out.bytes == 0 && r->stream.writable) {
-        struct iovec iov = {data, len};
-        ssize_t n = stream_send(&r->stream, &iov, 1);
-
-        if (n == STREAM_ERROR) {
-            if (chan_live(ch))
-                go_deaf(r);
-            else
-                broken(r);
-            return len;
-        }
-        taken = n > 0 ? (size_t)n : 0;
-    }
-    max = loop_pool(r->stream.loop)->used > POOL_BUSY_BLOCKS ? RELAY_QUEUE_MIN : RELAY_QUEUE_MAX;
-    room = r->out.bytes < max ? max - r->out.bytes : 0;
-    if (len - taken < room)
-        room = len - taken;
-    if (queue_append(&r->out, loop_pool(r->stream.loop), slice_of(data + taken, room)) != WSP_OK) {
+    if (!r->stream.writable)
+        return 0;
+    n = stream_send(&r->stream, &iov, 1);
+    if (n != STREAM_ERROR)
+        return n > 0 ? (size_t)n : 0;
+    if (chan_can_send(ch))
+        go_deaf(r);
+    else
         broken(r);
-        return len;
-    }
-    return taken + room;
+    return len;
 }
 
 static struct chan_pull pull_early(struct relay *r, uint8_t *out, size_t cap)
@@ -188,16 +159,30 @@ struct chan_pull relay_pull(struct chan *ch, uint8_t *out, size_t cap)
     return (struct chan_pull){0, n == STREAM_AGAIN ? CHAN_THEN_IDLE : CHAN_THEN_RESET};
 }
 
+void relay_finished(struct chan *ch)
+{
+    stream_finish(&relay_of(ch)->stream);
+}
+
+void relay_flushing(struct chan *ch)
+{
+    set_idle(relay_of(ch));
+}
+
 void relay_closed(struct chan *ch, enum chan_end end, struct slice text)
 {
     struct relay *r = relay_of(ch);
 
     (void)text;
+    timer_clear(r->stream.loop, &r->idle);
     if (end == CHAN_END_PEER || end == CHAN_END_SENT) {
-        r->finishing = true;
-        try_finish(r);
-        return;
+        stream_set_hard_end(&r->stream, false);
+        if (r->ended)
+            stream_close(&r->stream);
+        else
+            stream_linger(&r->stream);
+    } else {
+        stream_reset(&r->stream);
     }
-    stream_reset(&r->stream);
     r->on_done(r);
 }

@@ -1,31 +1,23 @@
 /*
  * A stream as the endpoint of a channel: what the channel delivers is sent, what arrives is pulled.
- * Its owner embeds it, puts relay_deliver, relay_pull and relay_closed (or functions that call
- * them) into the channel's ops, and starts it once stream and channel are open.
+ * Its owner embeds it, puts the relay_… functions at the end (or functions that call them)
+ * into the channel's ops, and starts it once stream and channel are open.
  */
 #ifndef NET_RELAY_H
 #define NET_RELAY_H
 
 #include "base/buf.h"
-#include "base/queue.h"
 #include "core/channel.h"
 #include "net/stream.h"
-
-#define RELAY_QUEUE_MAX                                                      \
-    (256 * 1024) /* bytes kept for a slow reader before the link has to wait \
-                  */
 
 struct relay {
     struct chan chan;
     struct stream stream;
-    struct queue out;  /* delivered, not yet sent */
     struct buf early;  /* read from the stream before the relay started; pulled first */
     struct timer idle; /* runs while flushing the last bytes to a reader that does not read */
-    size_t idle_bytes; /* queued when it was last set */
     bool started;
-    bool deaf;      /* the stream takes nothing any more; what it sent before is still read */
-    bool ended;     /* the stream's end was read */
-    bool finishing; /* the channel has ended: flush, then close */
+    bool deaf;  /* the stream takes nothing any more; what it sent before is still read */
+    bool ended; /* the stream's end was read */
     void (*on_done)(struct relay *r); /* the stream is gone and the channel too: free it */
 };
 
@@ -44,6 +36,8 @@ enum wsp_err relay_start(struct relay *r, struct slice early);
 /* For struct chan_ops. */
 size_t relay_deliver(struct chan *ch, uint8_t *data, size_t len);
 struct chan_pull relay_pull(struct chan *ch, uint8_t *out, size_t cap);
+void relay_finished(struct chan *ch);
+void relay_flushing(struct chan *ch);
 void relay_closed(struct chan *ch, enum chan_end end, struct slice text);
 
 #endif

@@ -122,6 +122,12 @@ int stream_release(struct stream *s)
     return fd;
 }
 
+void stream_finish(struct stream *s)
+{
+    if (stream_is_open(s))
+        shutdown(s->watch.fd, SHUT_WR);
+}
+
 void stream_close(struct stream *s)
 {
     int fd = stream_release(s);

@@ -60,6 +60,9 @@ void stream_set_lowat(struct stream *s, unsigned bytes);
 /* The descriptor, out of the loop and no longer owned; -1 when closed. */
 int stream_release(struct stream *s);
 
+/* Sends our end; the peer can still be heard. Safe when closed. */
+void stream_finish(struct stream *s);
+
 /* Closes it. Safe when closed. */
 void stream_close(struct stream *s);
 

@@ -196,7 +196,7 @@ static enum chan_then pull_records(struct tls_chan *t)
         if (p.len && !encrypt(t, plain, p.len))
             return CHAN_THEN_RESET;
     } while (p.len && p.then == CHAN_THEN_MORE && t->bio.room >= ROOM_MIN);
-    if (p.then == CHAN_THEN_END) {
+    if (p.then == CHAN_THEN_END || p.then == CHAN_THEN_CLOSE) {
         ERR_clear_error();
         SSL_shutdown(t->ssl);
         t->ended = true;
@@ -243,11 +243,20 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
     t->inner->closed(ch, end, text);
 }
 
+static void on_flushing(struct chan *ch)
+{
+    struct tls_chan *t = tls_of(ch);
+
+    if (t->inner->flushing)
+        t->inner->flushing(ch);
+}
+
 static const struct chan_ops tls_ops = {
     .opened = on_opened,
     .closed = on_closed,
     .deliver = on_deliver,
     .pull = on_pull,
+    .flushing = on_flushing,
 };
 
 void tls_chan_init_plain(struct tls_chan *t, const struct chan_ops *ops)

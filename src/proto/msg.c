@@ -9,9 +9,11 @@ enum {
     MSG_DATA = 3,
     REQUEST_TYPE = 1,
     REQUEST_URL = 2,
+    REQUEST_WINDOW = 3,
     RESPONSE_CODE = 1,
     RESPONSE_ERROR = 2,
     RESPONSE_BOUND = 3,
+    RESPONSE_WINDOW = 4,
 };
 
 #define CODE_SUCCESS 1
@@ -61,19 +63,22 @@ enum wsp_err msg_parse(struct slice in, struct msg *m)
 
 enum wsp_err msg_request_parse(struct slice in, struct msg_request *r)
 {
-    struct msg_request got = {0};
-    struct slice whole = in;
+    struct msg_request got = {.raw = slice_of(in.p, 0)};
     struct wire_field f;
 
     while (in.len) {
         if (wire_field_read(&in, &f) != WSP_OK)
             return WSP_ERR_MALFORMED;
+        if (is_field(&f, REQUEST_WINDOW, WIRE_VARINT)) {
+            got.window = f.varint;
+            continue;
+        }
         if (is_field(&f, REQUEST_TYPE, WIRE_VARINT))
             got.type = enum_value(&f);
         else if (is_field(&f, REQUEST_URL, WIRE_BYTES) && !take_string(&f, &got.url))
             return WSP_ERR_MALFORMED;
+        got.raw.len = (size_t)(in.p - got.raw.p);
     }
-    got.raw = whole;
     *r = got;
     return WSP_OK;
 }
@@ -92,6 +97,8 @@ enum wsp_err msg_response_parse(struct slice in, struct msg_response *r)
             return WSP_ERR_MALFORMED;
         else if (is_field(&f, RESPONSE_BOUND, WIRE_BYTES) && !take_string(&f, &got.bound))
             return WSP_ERR_MALFORMED;
+        else if (is_field(&f, RESPONSE_WINDOW, WIRE_VARINT))
+            got.window = f.varint;
     }
     *r = got;
     return WSP_OK;
@@ -194,15 +201,18 @@ enum wsp_err msg_request_write(const struct msg_request *r, uint8_t *out, size_t
     size_t need =
         r->raw.len ? r->raw.len : wire_varint_field_len(type) + wire_bytes_field_len(r->url.len);
 
+    need += wire_varint_field_len(r->window);
     if (need > cap)
         return WSP_ERR_LIMIT;
     *len = need;
     if (r->raw.len) {
-        memcpy(out, r->raw.p, need);
-        return WSP_OK;
+        memcpy(out, r->raw.p, r->raw.len);
+        out += r->raw.len;
+    } else {
+        out = wire_varint_field_write(out, REQUEST_TYPE, type);
+        out = wire_bytes_field_write(out, REQUEST_URL, r->url);
     }
-    out = wire_varint_field_write(out, REQUEST_TYPE, type);
-    wire_bytes_field_write(out, REQUEST_URL, r->url);
+    wire_varint_field_write(out, REQUEST_WINDOW, r->window);
     return WSP_OK;
 }
 
@@ -210,13 +220,14 @@ enum wsp_err msg_response_write(const struct msg_response *r, uint8_t *out, size
 {
     uint64_t code = r->success ? CODE_SUCCESS : 0;
     size_t need = wire_varint_field_len(code) + wire_bytes_field_len(r->error.len) +
-                  wire_bytes_field_len(r->bound.len);
+                  wire_bytes_field_len(r->bound.len) + wire_varint_field_len(r->window);
 
     if (need > cap)
         return WSP_ERR_LIMIT;
     out = wire_varint_field_write(out, RESPONSE_CODE, code);
     out = wire_bytes_field_write(out, RESPONSE_ERROR, r->error);
-    wire_bytes_field_write(out, RESPONSE_BOUND, r->bound);
+    out = wire_bytes_field_write(out, RESPONSE_BOUND, r->bound);
+    wire_varint_field_write(out, RESPONSE_WINDOW, r->window);
     *len = need;
     return WSP_OK;
 }

@@ -14,6 +14,20 @@ enum msg_cmd {
     MSG_RESPOND = 1,
     MSG_TRANSFER = 2,
     MSG_INTERRUPT = 3,
+    MSG_WINDOW = 4, /* from here on only in wsp.1 */
+    MSG_FINISH = 5,
+    MSG_GOAWAY = 6,
+    MSG_SETTINGS = 7,
+};
+
+/* Why a channel is interrupted: the first byte of INTERRUPT's data in wsp.1. */
+enum msg_reason {
+    MSG_CLOSED = 0, /* properly: what was sent before is still to be delivered */
+    MSG_RESET = 1,
+    MSG_TIMEOUT = 2,
+    MSG_PROTOCOL = 3,
+    MSG_LIMIT = 4,
+    MSG_WITHDRAWN = 5, /* a registration */
 };
 
 enum msg_type {
@@ -37,7 +51,8 @@ struct msg {
 struct msg_request {
     int32_t type; /* enum msg_type, or unknown */
     struct slice url;
-    struct slice raw; /* as received; when set, it is written instead of the others */
+    struct slice raw; /* as received, without a window at its end; written instead of the others */
+    uint64_t window;  /* wsp.1: bytes the opener has room for; 0: not said */
 };
 
 /* WspResponse: the data of a RESPOND. */
@@ -45,6 +60,18 @@ struct msg_response {
     bool success;
     struct slice error; /* text when not success */
     struct slice bound; /* field 3, ours: the exit's bound address "host:port"; usually empty */
+    uint64_t window;    /* wsp.1: bytes the answering side has room for; 0: not said */
+};
+
+#define MSG_INSTANCE_LEN 16
+#define MSG_SETTINGS_MAX 64 /* bytes that msg_settings_write needs */
+#define MSG_CREDIT_MAX 10   /* bytes that msg_credit_write needs */
+
+/* WspSettings: the data of SETTINGS. */
+struct msg_settings {
+    uint64_t window;   /* bytes of a channel whose opening says none; 0: not said */
+    uint64_t transfer; /* bytes of the largest TRANSFER its sender accepts; 0: not said */
+    uint8_t instance[MSG_INSTANCE_LEN]; /* zeros: not said */
 };
 
 /*
@@ -88,5 +115,20 @@ size_t msg_head_write(uint8_t *out, struct slice id, enum msg_cmd cmd, size_t da
 enum wsp_err msg_request_write(const struct msg_request *r, uint8_t *out, size_t cap, size_t *len);
 enum wsp_err msg_response_write(const struct msg_response *r, uint8_t *out, size_t cap,
                                 size_t *len);
+
+/* As msg_request_parse; an instance of another length is malformed. */
+enum wsp_err msg_settings_parse(struct slice in, struct msg_settings *s);
+
+/* Returns the bytes written, at most MSG_SETTINGS_MAX. */
+size_t msg_settings_write(const struct msg_settings *s, uint8_t *out);
+
+/* The data of WINDOW: one varint and nothing else. WSP_OK or WSP_ERR_MALFORMED (0 is, too). */
+enum wsp_err msg_credit_parse(struct slice in, uint64_t *credit);
+
+/* Returns the bytes written, at most MSG_CREDIT_MAX. */
+size_t msg_credit_write(uint64_t credit, uint8_t *out);
+
+/* The data of wsp.1's INTERRUPT: the reason, MSG_CLOSED when empty; `text` gets the rest. */
+uint8_t msg_reason_parse(struct slice in, struct slice *text);
 
 #endif

@@ -90,7 +90,6 @@ static struct crossing *crossing_new(struct peer *opener)
     if (!x)
         return NULL;
     bridge_init(&x->bridge);
-    x->bridge.pool = loop_pool(s->loop);
     x->bridge.on_answer = on_answer;
     x->bridge.on_end = on_end;
     x->timer.fire = on_timeout;

@@ -6,8 +6,8 @@
 #include "net/stream.h"
 #include "proto/ws.h"
 
-/* Bytes kept for a slow visitor before the link has to wait. */
-#define WS_VISITOR_QUEUE_MAX (256 * 1024)
+/* Bytes of frames kept for a slow visitor; what else comes is held by its channel. */
+#define WS_VISITOR_QUEUE_MAX (64 * 1024)
 
 enum ws_visitor_state {
     WS_VISITOR_WAITING, /* for its 101, or a refusal */

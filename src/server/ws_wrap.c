@@ -8,6 +8,7 @@
 
 enum {
     PONGS_MAX = 64 * 1024, /* queued beyond the data's limit before input has to wait */
+    FLUSH_US = 60000000,   /* for a visitor that takes nothing of the last bytes */
     ORIGINS_MAX = 4096,    /* bytes of the longest list of origins */
 };
 
@@ -127,7 +128,7 @@ static enum chan_then on_ws_event(struct ws_wrap *w, enum ws_event event)
         break;
     case WS_EVENT_CLOSE:
         ws_visitor_close(&w->visitor, w->in.code);
-        return CHAN_THEN_END;
+        return CHAN_THEN_CLOSE;
     case WS_EVENT_BAD:
         return fail(w);
     case WS_EVENT_PONG:
@@ -175,7 +176,7 @@ static struct chan_pull on_pull(struct chan *ch, uint8_t *out, size_t cap)
         return unwrap(w, out, (size_t)n);
     }
     ws_visitor_drop(&w->visitor);
-    return (struct chan_pull){0, n == STREAM_EOF && whole ? CHAN_THEN_END : CHAN_THEN_RESET};
+    return (struct chan_pull){0, n == STREAM_EOF && whole ? CHAN_THEN_CLOSE : CHAN_THEN_RESET};
 }
 
 static void on_opened(struct chan *ch, struct slice bound)
@@ -249,6 +250,18 @@ static void on_event(struct stream *s)
         chan_ready(&w->chan);
 }
 
+/* The service has ended, and the visitor takes nothing of what it sent. */
+static bool flush_stands(struct ws_wrap *w, uint64_t now)
+{
+    if (w->chan.state != CHAN_FLUSHING)
+        return false;
+    if (w->chan.held.bytes != w->flush_bytes) {
+        w->flush_bytes = w->chan.held.bytes;
+        w->flush_us = now;
+    }
+    return now - w->flush_us >= FLUSH_US;
+}
+
 /* Pings a silent visitor, so that what stands between us keeps the connection, and drops one that
  * does not answer. Silence does not count while it is us who do not listen, or it does not read. */
 static void check_life(struct ws_wrap *w)
@@ -263,9 +276,11 @@ static void check_life(struct ws_wrap *w)
         w->heard_us = now;
         w->pings = 0;
     }
-    if (now - w->heard_us >= dead_us) {
-        log_debug(loop_log(loop_of(w)), "%s chan %.*s: visitor dropped after %u s of silence",
-                  w->chan.link->name, SLICE_FMT(w->chan.node.key), (unsigned)(dead_us / 1000000));
+    if (flush_stands(w, now)) {
+        ws_visitor_drop(v);
+    } else if (now - w->heard_us >= dead_us) {
+        log_debug(loop_log(loop_of(w)), "chan %.*s: visitor dropped after %u s of silence",
+                  SLICE_FMT(w->chan.node.key), (unsigned)(dead_us / 1000000));
         ws_visitor_drop(v);
     } else if (now - w->heard_us >= ping_us * (w->pings + 1)) {
         w->pings++;

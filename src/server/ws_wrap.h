@@ -17,9 +17,11 @@ struct ws_wrap {
     struct service_user user; /* on service->users while the channel lives */
     struct ws_upgrade upgrade;
     struct ws_stream in;
-    struct buf early;  /* read from the visitor before we had its stream */
-    uint64_t heard_us; /* when the visitor was last heard */
-    unsigned pings;    /* sent since */
+    struct buf early;   /* read from the visitor before we had its stream */
+    uint64_t heard_us;  /* when the visitor was last heard */
+    size_t flush_bytes; /* held when it last took some of the service's last bytes */
+    uint64_t flush_us;  /* and when that was */
+    unsigned pings;     /* sent since */
 };
 
 static inline struct ws_wrap *ws_wrap_of(struct list *node)

@@ -102,7 +102,7 @@ static int teardown(void **state)
         user_fini(&f->out[i]);
     for (size_t i = 0; i < f->in_count; i++)
         user_fini(&f->in[i]);
-    assert_int_equal(loop_pool(f->loop)->used, 0);
+    assert_int_equal(pool_used(loop_pool(f->loop)), 0);
     wsp_loop_free(f->loop);
     free(f);
     return 0;
@@ -174,7 +174,7 @@ static void test_bytes_both_ways(void **state)
     assert_true(a->done && b->done);
     assert_int_equal(f->client.link.channels.count, 0);
     assert_int_equal(f->server.link.channels.count, 0);
-    wait_for(f->loop, -1, loop_pool(f->loop)->used == 0); /* idle links hold no buffer */
+    wait_for(f->loop, -1, pool_used(loop_pool(f->loop)) == 0); /* idle links hold no buffer */
 }
 
 /* All at once, everyone in pieces of other sizes. */
@@ -220,7 +220,7 @@ static void test_slow_reader(void **state)
     }
     assert_int_equal(b->relay.out.bytes, RELAY_QUEUE_MAX);
     assert_true(f->client.link.out.bytes <= LINK_OUTPUT_TARGET + BLOCK_BYTES);
-    assert_in_range(loop_pool(f->loop)->used, 1, 12);
+    assert_in_range(pool_used(loop_pool(f->loop)), 1, 12);
     exchange(f, a, b, a->sent);
     exchange(f, b, a, 100000);
     exchange(f, a, b, a->sent + 100000);

@@ -69,7 +69,7 @@ static int teardown(void **state)
     buf_fini(&f->out);
     buf_fini(&f->in);
     close(f->far);
-    assert_int_equal(loop_pool(f->loop)->used, 0);
+    assert_int_equal(pool_used(loop_pool(f->loop)), 0);
     wsp_loop_free(f->loop);
     free(f);
     return 0;

@@ -30,7 +30,7 @@ static int teardown(void **state)
 
     queue_clear(&f->queue, &f->pool);
     assert_int_equal(f->queue.bytes, 0);
-    assert_int_equal(f->pool.used, 0);
+    assert_int_equal(pool_used(&f->pool), 0);
     pool_fini(&f->pool);
     free(f);
     return 0;
@@ -50,8 +50,8 @@ static void append(struct fixture *f, size_t n)
 /* Checks that the vectors hold the sequence, then removes `n` bytes. */
 static void take(struct fixture *f, size_t n)
 {
-    struct iovec iov[8];
-    int count = queue_iov(&f->queue, iov, 8);
+    struct iovec iov[64];
+    int count = queue_iov(&f->queue, iov, 64);
     uint8_t next = f->next_out;
     size_t seen = 0;
 
@@ -83,19 +83,19 @@ static void test_pool(void **state)
         assert_non_null(blocks[i]);
         assert_int_equal(block_room(blocks[i]), BLOCK_BYTES);
     }
-    assert_int_equal(pool.used, 4);
+    assert_int_equal(pool_used(&pool), 4);
     blocks[3]->off = blocks[3]->len = 5;
     for (size_t i = 0; i < 4; i++)
         pool_put(&pool, blocks[i]);
-    assert_int_equal(pool.used, 0);
-    assert_int_equal(pool.idle, 2);
+    assert_int_equal(pool_used(&pool), 0);
+    assert_int_equal(pool.blocks.idle, 2);
     blocks[0] = pool_get(&pool);
-    assert_int_equal(pool.idle, 1);
+    assert_int_equal(pool.blocks.idle, 1);
     assert_int_equal(blocks[0]->off + blocks[0]->len, 0);
     assert_null(blocks[0]->next);
     pool_put(&pool, blocks[0]);
     pool_fini(&pool);
-    assert_int_equal(pool.idle, 0);
+    assert_int_equal(pool.blocks.idle, 0);
 }
 
 static void test_empty(void **state)
@@ -107,7 +107,7 @@ static void test_empty(void **state)
     append(f, 0);
     assert_null(f->queue.head);
     queue_consume(&f->queue, &f->pool, 0);
-    assert_int_equal(f->pool.used, 0);
+    assert_int_equal(pool_used(&f->pool), 0);
 }
 
 /* An append that crosses a block's end fills it to the last byte. */
@@ -115,19 +115,19 @@ static void test_append_crosses_blocks(void **state)
 {
     struct fixture *f = *state;
 
-    append(f, BLOCK_BYTES - 1);
-    assert_int_equal(f->pool.used, 1);
-    append(f, 2 * BLOCK_BYTES);
-    assert_int_equal(f->pool.used, 3);
-    assert_int_equal(f->queue.bytes, 3 * BLOCK_BYTES - 1);
+    append(f, PIECE_BYTES - 1);
+    assert_int_equal(pool_used(&f->pool), 1);
+    append(f, 2 * PIECE_BYTES);
+    assert_int_equal(pool_used(&f->pool), 3);
+    assert_int_equal(f->queue.bytes, 3 * PIECE_BYTES - 1);
     assert_int_equal(block_room(f->queue.head), 0);
     take(f, 1);
-    take(f, BLOCK_BYTES - 1);
-    assert_int_equal(f->pool.used, 2);
+    take(f, PIECE_BYTES - 1);
+    assert_int_equal(pool_used(&f->pool), 2);
     take(f, f->queue.bytes);
     assert_null(f->queue.head);
     assert_null(f->queue.tail);
-    assert_int_equal(f->pool.used, 0);
+    assert_int_equal(pool_used(&f->pool), 0);
     append(f, 10);
     take(f, 10);
 }
@@ -137,13 +137,13 @@ static void test_iov_limit(void **state)
     struct fixture *f = *state;
     struct iovec iov[3] = {{0}};
 
-    append(f, 3 * BLOCK_BYTES);
+    append(f, 3 * PIECE_BYTES);
     assert_int_equal(queue_iov(&f->queue, iov, 2), 2);
     assert_null(iov[2].iov_base);
     assert_int_equal(queue_iov(&f->queue, iov, 0), 0);
     take(f, 100);
     assert_int_equal(queue_iov(&f->queue, iov, 3), 3);
-    assert_int_equal(iov[0].iov_len, BLOCK_BYTES - 100);
+    assert_int_equal(iov[0].iov_len, PIECE_BYTES - 100);
 }
 
 static void test_push(void **state)
@@ -161,7 +161,7 @@ static void test_push(void **state)
         queue_push(&f->queue, b);
     }
     append(f, 500); /* goes behind the contents of the last block */
-    assert_int_equal(f->pool.used, 3);
+    assert_int_equal(pool_used(&f->pool), 3);
     assert_int_equal(f->queue.bytes, 3500);
     take(f, 1500);
     take(f, 2000);
@@ -175,7 +175,7 @@ static void test_random(void **state)
     srand(3);
     for (int round = 0; round < 1000; round++) {
         append(f, (size_t)rand() % 30000);
-        assert_in_range(f->pool.used, 0, f->queue.bytes / BLOCK_BYTES + 2);
+        assert_in_range(pool_used(&f->pool), 0, f->queue.bytes / PIECE_BYTES + 2);
         take(f, (size_t)rand() % (f->queue.bytes + 1));
     }
 }

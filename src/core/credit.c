@@ -1,0 +1,123 @@
+#include "core/credit.h"
+
+enum {
+    FIRST_SHARE = 4096,  /* a new channel gets this part of what is free */
+    ROUND_MIN_US = 2000, /* two round trips count as this at least: what is nearer is fast anyway */
+};
+
+bool credit_reserve(struct credit_cap *c, size_t n)
+{
+    if (!c)
+        return true;
+    if (n > c->max - c->used || !credit_reserve(c->parent, n))
+        return false;
+    c->used += n;
+    return true;
+}
+
+void credit_release(struct credit_cap *c, size_t n)
+{
+    for (; c; c = c->parent)
+        c->used -= n;
+}
+
+size_t credit_free(const struct credit_cap *c)
+{
+    size_t least = SIZE_MAX;
+
+    for (; c; c = c->parent)
+        if (c->max - c->used < least)
+            least = c->max - c->used;
+    return least;
+}
+
+bool credit_is_short(const struct credit_cap *c)
+{
+    for (; c; c = c->parent)
+        if (c->used > c->max - c->max / 4)
+            return true;
+    return false;
+}
+
+size_t credit_reserve_first(struct credit_cap *c)
+{
+    size_t n = credit_free(c) / FIRST_SHARE;
+
+    n -= n % CREDIT_WINDOW_MIN;
+    if (n < CREDIT_WINDOW_MIN)
+        n = CREDIT_WINDOW_MIN;
+    if (n > CREDIT_WINDOW_FIRST)
+        n = CREDIT_WINDOW_FIRST;
+    return credit_reserve(c, n) ? n : 0;
+}
+
+void credit_window_init(struct credit_window *w, size_t size, uint64_t now)
+{
+    *w = (struct credit_window){.size = size, .left = size, .since_us = now, .clean = true};
+}
+
+bool credit_window_use(struct credit_window *w, size_t n)
+{
+    if (n > w->left)
+        return false;
+    w->left -= n;
+    w->held += n;
+    return true;
+}
+
+void credit_window_take(struct credit_window *w, size_t n)
+{
+    w->held -= n;
+    w->owed += n;
+}
+
+/* Memory is short: what would be granted is given back instead, down to the smallest window. */
+static void shrink(struct credit_window *w, struct credit_cap *cap)
+{
+    size_t n = w->size - CREDIT_WINDOW_MIN;
+
+    if (n > w->owed)
+        n = w->owed;
+    if (n > w->size / 2)
+        n = w->size / 2;
+    w->size -= n;
+    w->owed -= n;
+    credit_release(cap, n);
+}
+
+/* A full window has been granted: was that fast enough for a larger one? */
+static void end_round(struct credit_window *w, const struct credit_terms *t)
+{
+    uint64_t limit_us = 2 * t->rtt_us > ROUND_MIN_US ? 2 * t->rtt_us : (uint64_t)ROUND_MIN_US;
+    size_t more = w->size;
+
+    if (more > t->window_max - w->size)
+        more = t->window_max - w->size;
+    if (w->clean && more && t->now - w->since_us < limit_us && !credit_is_short(t->cap) &&
+        credit_reserve(t->cap, more)) {
+        w->size += more;
+        w->owed += more;
+    }
+    w->round = 0;
+    w->since_us = t->now;
+    w->clean = true;
+}
+
+size_t credit_window_grant(struct credit_window *w, const struct credit_terms *t)
+{
+    size_t n;
+
+    if (w->owed < w->size / 2)
+        return 0;
+    if (credit_is_short(t->cap) && w->size > CREDIT_WINDOW_MIN)
+        shrink(w, t->cap);
+    if (w->held)
+        w->clean = false;
+    w->round += w->owed;
+    if (w->round >= w->size)
+        end_round(w, t);
+    n = w->owed;
+    w->owed = 0;
+    w->left += n;
+    return n;
+}
