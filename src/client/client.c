@@ -27,6 +27,7 @@ enum wsp_err client_start(struct client *c, struct wsp_loop *loop, const struct 
 
     snprintf(error, CONFIG_ERROR_MAX, "out of memory");
     *c = (struct client){.loop = loop, .config = config};
+    c->memory.max = (size_t)config->memory.process_bytes;
     task_init(&c->drained, on_drained);
     c->drain.fire = on_drain_time;
     if (egress_init(&c->egress, NULL, NULL, error) != WSP_OK)

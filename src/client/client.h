@@ -3,6 +3,7 @@
 #define CLIENT_CLIENT_H
 
 #include "config/wspc_config.h"
+#include "core/credit.h"
 #include "net/egress.h"
 #include "net/resolver.h"
 
@@ -12,6 +13,7 @@ struct client {
     struct wsp_loop *loop;            /* borrowed */
     const struct wspc_config *config; /* borrowed */
     struct resolver *resolver;        /* owned */
+    struct credit_cap memory;         /* for what servers send */
     struct egress egress;             /* what tunnels may reach */
     struct session **session;         /* owned; one for each config->client */
     size_t session_count;

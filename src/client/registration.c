@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "client/uplink.h"
+
 enum {
     ANSWER_US = 5000000,
     BACKOFF_MIN_US = 5000000,
@@ -63,7 +65,8 @@ static void on_opened(struct chan *ch, struct slice bound)
     struct session *s = r->session;
 
     (void)bound;
-    chan_forget(ch);
+    if (link_speaks(ch->link) == LINK_0_10)
+        chan_forget(ch);
     timer_clear(loop_of(s), &r->timer);
     r->state = REGISTRATION_DONE;
     r->backoff_us = 0;
@@ -76,13 +79,16 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
 {
     struct registration *r = registration_of(ch);
 
+    timer_clear(loop_of(r->session), &r->timer);
     if (end == CHAN_END_FAILED)
         refused(r, text);
+    else if (end == CHAN_END_LINK_LOST || r->session->client->draining)
+        r->state = REGISTRATION_WANTED; /* asked for again on another link */
     else
-        r->state = REGISTRATION_WANTED; /* asked for again with the next link */
+        refused(r, slice_str("the server has withdrawn it"));
 }
 
-/* Nothing is ever delivered or pulled: the channel is forgotten with the answer. */
+/* Nothing is ever delivered or pulled. */
 static size_t on_deliver(struct chan *ch, uint8_t *data, size_t len)
 {
     (void)ch;
@@ -109,10 +115,13 @@ static void ask(struct registration *r)
 {
     struct session *s = r->session;
     struct msg_request request = {.type = MSG_REMOTE, .url = slice_str(r->remote->url)};
+    struct link *l = session_link(s);
 
     chan_init(&r->chan, &ops);
+    r->chan.mute = true;
+    r->link = l;
     r->state = REGISTRATION_ASKED;
-    if (link_open(&s->carrier.link, &r->chan, &request) != WSP_OK ||
+    if (link_open(l, &r->chan, &request) != WSP_OK ||
         timer_set(loop_of(s), &r->timer, loop_now(loop_of(s)) + ANSWER_US) != WSP_OK) {
         chan_forget(&r->chan);
         r->state = REGISTRATION_WANTED;
@@ -124,7 +133,7 @@ static void ask_next(struct session *s)
 {
     struct registration *next = NULL;
 
-    if (s->state != SESSION_UP || s->client->draining)
+    if (!session_is_up(s) || s->client->draining)
         return;
     for (size_t i = s->config->remote_count; i-- > 0;) {
         if (s->registration[i].state == REGISTRATION_ASKED)
@@ -169,28 +178,42 @@ enum wsp_err registrations_init(struct session *s)
     return WSP_OK;
 }
 
-void registrations_stop(struct session *s)
-{
-    for (size_t i = 0; s->registration && i < s->config->remote_count; i++) {
-        struct registration *r = &s->registration[i];
-
-        chan_forget(&r->chan);
-        timer_clear(loop_of(s), &r->timer);
-        r->state = REGISTRATION_WANTED;
-    }
-}
-
 void registrations_fini(struct session *s)
 {
-    registrations_stop(s);
+    for (size_t i = 0; s->registration && i < s->config->remote_count; i++) {
+        chan_forget(&s->registration[i].chan);
+        timer_clear(loop_of(s), &s->registration[i].timer);
+    }
     free(s->registration);
     s->registration = NULL;
 }
 
-void registrations_start(struct session *s)
+/* Its link has gone, or takes no opens any more and thus holds no names. */
+static bool is_lost(struct session *s, const struct registration *r)
 {
-    for (size_t i = 0; i < s->config->remote_count; i++)
-        s->registration[i].backoff_us = 0;
+    struct list *node, *tmp;
+
+    list_each (node, tmp, &s->uplinks) {
+        const struct uplink *u = container_of(node, struct uplink, node);
+
+        if (&u->carrier.link == r->link)
+            return !uplink_takes_opens(u);
+    }
+    return true;
+}
+
+void registrations_go_on(struct session *s)
+{
+    for (size_t i = 0; i < s->config->remote_count; i++) {
+        struct registration *r = &s->registration[i];
+
+        if (!is_lost(s, r))
+            continue;
+        chan_forget(&r->chan);
+        timer_clear(loop_of(s), &r->timer);
+        r->state = REGISTRATION_WANTED;
+        r->backoff_us = 0;
+    }
     ask_next(s);
 }
 

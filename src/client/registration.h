@@ -1,6 +1,6 @@
 /*
- * The session's entries of `remote`: registered with the server whenever the link comes up, one
- * after the other; one that is refused is tried again while the others work.
+ * The session's entries of `remote`: registered with the server whenever a link comes up, one after
+ * the other; one that is refused is tried again while the others work.
  */
 #ifndef CLIENT_REGISTRATION_H
 #define CLIENT_REGISTRATION_H
@@ -16,7 +16,8 @@ enum registration_state {
 };
 
 struct registration {
-    struct chan chan; /* only for the question: the id is finished with the answer */
+    struct chan chan;        /* in 0.10 only for the question: the id is finished with the answer */
+    const struct link *link; /* to be compared only: where it was asked for */
     struct session *session;
     const struct wspc_remote *remote;
     enum registration_state state;
@@ -28,10 +29,8 @@ struct registration {
 enum wsp_err registrations_init(struct session *s);
 void registrations_fini(struct session *s);
 
-/* The link has come up: ask for all. */
-void registrations_start(struct session *s);
-/* The link has gone. */
-void registrations_stop(struct session *s);
+/* The session's links have changed: asks for what is not registered with one of them. */
+void registrations_go_on(struct session *s);
 
 /* What is registered under a name, or NULL. */
 const struct wspc_remote *registration_find(const struct session *s, struct slice name);

@@ -5,207 +5,78 @@
 
 #include "client/proxy_listener.h"
 #include "client/registration.h"
-#include "client/target.h"
+#include "client/uplink.h"
 #include "proto/forward.h"
-#include "proto/handshake.h"
 
-enum { CLIENT_CHANNELS_MAX = 65536 };
-
-static void connect_now(struct session *s);
-
-static struct log *log_of(const struct session *s)
+static struct uplink *uplink_of(struct list *node)
 {
-    return loop_log(s->client->loop);
+    return container_of(node, struct uplink, node);
 }
 
-static void set_timer(struct session *s, uint64_t delay_us)
+/* ---- links */
+
+struct link *session_link(struct session *s)
 {
-    struct wsp_loop *loop = s->client->loop;
+    struct link *best = NULL;
+    struct list *node, *tmp;
 
-    timer_set(loop, &s->timer, loop_now(loop) + delay_us); /* set before: cannot fail */
-}
+    list_each (node, tmp, &s->uplinks) {
+        struct uplink *u = uplink_of(node);
 
-/* A random part of the back-off, so that clients of a server that fell do not return at once. */
-static uint64_t next_delay(struct session *s)
-{
-    const struct config_time *time = &s->client->config->time;
-    uint64_t random, delay;
-
-    if (s->backoff_us < time->reconnect_min_us)
-        s->backoff_us = time->reconnect_min_us;
-    loop_random(&random, sizeof(random));
-    delay = random % (s->backoff_us + 1);
-    s->backoff_us *= 2;
-    if (s->backoff_us > time->reconnect_max_us)
-        s->backoff_us = time->reconnect_max_us;
-    return delay;
-}
-
-/* Whatever the state was: nothing of the attempt or the link is left, the next one is planned. */
-static void retry(struct session *s, const char *why)
-{
-    uint64_t delay = next_delay(s);
-
-    log_info(log_of(s), "%s: %s: %s; next try in %.1f s", s->name,
-             s->state == SESSION_UP ? "down" : "cannot connect", why, (double)delay / 1e6);
-    dial_cancel(&s->dial);
-    stream_close(&s->stream);
-    head_reader_fini(&s->reader);
-    s->state = SESSION_WAITING;
-    if (s->client->draining)
-        timer_clear(s->client->loop, &s->timer);
-    else
-        set_timer(s, delay);
-}
-
-static void on_link_end(struct carrier *c, const char *why)
-{
-    struct session *s = container_of(c, struct session, carrier);
-
-    registrations_stop(s);
-    if (loop_now(s->client->loop) - s->up_us >= s->client->config->time.healthy_us)
-        s->backoff_us = 0;
-    retry(s, why);
-}
-
-static void on_connect(struct link *l, struct slice id, const struct msg_request *request)
-{
-    struct carrier *c = container_of(l, struct carrier, link);
-
-    target_open(container_of(c, struct session, carrier), id, request);
-}
-
-static void link_up(struct session *s, struct slice behind)
-{
-    const struct config_time *time = &s->client->config->time;
-    struct carrier_start start = {
-        .loop = s->client->loop,
-        .fd = stream_release(&s->stream),
-        .early = behind,
-        .opt = {.server = false,
-                .name = s->name,
-                .max_channels = CLIENT_CHANNELS_MAX,
-                .ping_us = time->ping_us,
-                .dead_us = time->dead_us,
-                .probe_us = time->probe_us,
-                .probe_answer_us = time->probe_answer_us,
-                .stall_us = time->stall_us},
-        .connect = on_connect,
-        .on_end = on_link_end,
-    };
-
-    timer_clear(s->client->loop, &s->timer);
-    if (carrier_start(&s->carrier, &start) != WSP_OK) {
-        retry(s, "out of resources");
-        return;
+        if (uplink_takes_opens(u) &&
+            (!best || u->carrier.link.channels.count < best->channels.count))
+            best = &u->carrier.link;
     }
-    head_reader_fini(&s->reader);
-    s->state = SESSION_UP;
-    s->up_us = loop_now(s->client->loop);
-    log_info(log_of(s), "%s: up, to %s", s->name, s->config->server);
-    registrations_start(s);
+    return best;
 }
 
-static void on_answer(struct session *s, const struct http1_head *head, size_t head_len)
+bool session_is_up(const struct session *s)
 {
-    enum handshake_dialect dialect;
-    char error[128];
-    struct slice behind = buf_slice(&s->reader.in);
+    struct list *node, *tmp;
 
-    if (handshake_response_check(head, s->key, false, &dialect, error, sizeof(error)) != WSP_OK) {
-        if (head->status == 401)
-            snprintf(error, sizeof(error),
-                     "the server refuses our \"auth\" (HTTP status 401): set it to the server's");
-        retry(s, error);
-        return;
-    }
-    slice_advance(&behind, head_len);
-    link_up(s, behind);
+    list_each (node, tmp, &s->uplinks)
+        if (uplink_takes_opens(uplink_of(node)))
+            return true;
+    return false;
 }
 
-static void on_stream(struct stream *stream)
+/* As many as wanted, those that leave not counted. */
+static void fill_up(struct session *s, size_t wanted)
 {
-    struct session *s = container_of(stream, struct session, stream);
-    struct http1_head head;
-    size_t head_len;
+    struct list *node, *tmp;
+    size_t count = 0;
 
-    switch (head_reader_response(&s->reader, stream, &head, &head_len)) {
-    case WSP_OK:
-        on_answer(s, &head, head_len);
-        break;
-    case WSP_ERR_MORE:
-        break;
-    case WSP_ERR_REFUSED:
-        retry(s, "the server closed the connection during the handshake");
-        break;
-    case WSP_ERR_SYSTEM:
-        retry(s, "the connection broke during the handshake");
-        break;
-    default:
-        retry(s, "the server's answer is not valid HTTP");
-    }
+    list_each (node, tmp, &s->uplinks)
+        count += !uplink_of(node)->leaving;
+    for (; count < wanted && !s->client->draining; count++)
+        if (!uplink_new(s))
+            log_error(loop_log(s->client->loop), "%s: out of memory for a link", s->name);
 }
 
-static bool send_request(struct session *s)
+void session_link_up(struct session *s)
 {
-    char out[8192];
-    uint8_t random[16];
-    size_t len;
-    struct iovec iov = {out, 0};
-    struct handshake_request r = {
-        .target = slice_str(s->config->target),
-        .host = slice_str(s->config->authority),
-        .auth = slice_str(s->config->auth ? s->config->auth : ""),
-        .key = s->key,
-    };
-
-    loop_random(random, sizeof(random));
-    ws_key_write(random, s->key);
-    if (handshake_request_write(&r, out, sizeof(out), &len) != WSP_OK)
-        return false;
-    iov.iov_len = len;
-    return stream_send(&s->stream, &iov, 1) == (ssize_t)len;
+    registrations_go_on(s);
 }
 
-static void on_dialled(struct dial *d, enum dial_status status, int fd, const char *text)
+void session_link_settled(struct session *s)
 {
-    struct session *s = container_of(d, struct session, dial);
-
-    if (status != DIAL_OK) {
-        retry(s, text);
-        return;
-    }
-    s->state = SESSION_UPGRADING;
-    if (stream_init(&s->stream, s->client->loop, fd, on_stream) != WSP_OK || !send_request(s)) {
-        retry(s, "the request cannot be sent");
-        return;
-    }
-    set_timer(s, s->client->config->time.handshake_us);
+    fill_up(s, (size_t)s->config->connections);
 }
 
-static void connect_now(struct session *s)
+void session_link_leaving(struct session *s)
 {
-    struct dial_options options = {
-        .host = s->config->host,
-        .port = s->config->port,
-        .timeout_us = s->client->config->time.dial_us,
-    };
-
-    log_debug(log_of(s), "%s: connecting to %s", s->name, s->config->server);
-    s->state = SESSION_DIALING;
-    if (dial_start(s->client->loop, s->client->resolver, &s->dial, &options) != WSP_OK)
-        retry(s, "out of resources");
+    fill_up(s, (size_t)s->config->connections);
+    registrations_go_on(s);
 }
 
-static void on_timer(struct timer *t)
+void session_link_down(struct session *s)
 {
-    struct session *s = container_of(t, struct session, timer);
-
-    if (s->state == SESSION_WAITING)
-        connect_now(s);
-    else
-        retry(s, "no answer to the handshake in time");
+    if (list_empty(&s->uplinks))
+        fill_up(s, 1);
+    registrations_go_on(s);
 }
+
+/* ---- life */
 
 static void on_target_ended(struct outbound_owner *owner)
 {
@@ -235,11 +106,9 @@ struct session *session_new(struct client *c, size_t index, char error[CONFIG_ER
         return NULL;
     s->client = c;
     s->config = &c->config->client[index];
-    s->dial.on_done = on_dialled;
-    s->stream.loop = c->loop;
-    s->stream.watch.fd = -1;
-    s->timer.fire = on_timer;
+    list_init(&s->uplinks);
     list_init(&s->users);
+    loop_random(s->instance, sizeof(s->instance));
     snprintf(s->name, sizeof(s->name), "link %zu", index + 1);
     outbound_owner_init(&s->targets, c->loop, c->resolver, c->config->time.dial_us);
     s->targets.on_ended = on_target_ended;
@@ -249,8 +118,8 @@ struct session *session_new(struct client *c, size_t index, char error[CONFIG_ER
     *err = registrations_init(s);
     if (*err == WSP_OK)
         *err = proxy_listeners_start(s, error);
-    if (*err == WSP_OK)
-        *err = timer_set(c->loop, &s->timer, loop_now(c->loop));
+    if (*err == WSP_OK && !uplink_new(s))
+        *err = WSP_ERR_NOMEM;
     if (*err != WSP_OK) {
         session_free(s);
         return NULL;
@@ -276,8 +145,8 @@ void session_drain(struct session *s)
     struct list *node, *tmp;
 
     proxy_listeners_stop(s);
-    if (s->state == SESSION_WAITING)
-        timer_clear(s->client->loop, &s->timer);
+    list_each (node, tmp, &s->uplinks)
+        uplink_drain(uplink_of(node));
     list_each (node, tmp, &s->users) {
         struct session_user *u = container_of(node, struct session_user, node);
 
@@ -297,14 +166,10 @@ void session_free(struct session *s)
         u->end(u);
     }
     registrations_fini(s);
-    if (s->state == SESSION_UP)
-        carrier_fini(&s->carrier);
+    while (!list_empty(&s->uplinks))
+        uplink_free(uplink_of(s->uplinks.next));
     outbound_owner_fini(&s->targets);
     outbound_owner_fini(&s->exits);
-    dial_cancel(&s->dial);
-    stream_close(&s->stream);
-    head_reader_fini(&s->reader);
-    timer_clear(s->client->loop, &s->timer);
     free(s->proxy);
     free(s);
 }
@@ -321,10 +186,11 @@ enum wsp_err session_open(struct proxy_listener *p, struct chan *ch, const char 
                              .host = host,
                              .port = port};
     struct msg_request request = {.type = l->channel ? MSG_LOCAL : MSG_DYNAMIC};
+    struct link *to = session_link(p->session);
     char url[FORWARD_URL_MAX];
     size_t len;
 
-    if (p->session->state != SESSION_UP)
+    if (!to)
         return WSP_ERR_REFUSED;
     if (l->kind == WSPC_LOCAL &&
         l->path) { /* the path of a unix socket is nobody else's business */
@@ -340,5 +206,5 @@ enum wsp_err session_open(struct proxy_listener *p, struct chan *ch, const char 
             return err;
         request.url = slice_of(url, len);
     }
-    return link_open(&p->session->carrier.link, ch, &request);
+    return link_open(to, ch, &request);
 }

@@ -1,21 +1,14 @@
-/* One entry of `client`: its link to the server, kept up by reconnecting, and its listeners. */
+/*
+ * One entry of `client`: its links to the server, kept up by reconnecting, its registrations and
+ * its listeners. With wsp.1 it may have several links, all of one instance.
+ */
 #ifndef CLIENT_SESSION_H
 #define CLIENT_SESSION_H
 
 #include "client/client.h"
-#include "http/head_reader.h"
-#include "net/carrier.h"
-#include "net/dialer.h"
+#include "core/link.h"
 #include "net/listener.h"
 #include "net/outbound.h"
-#include "proto/ws.h"
-
-enum session_state {
-    SESSION_WAITING,   /* until the back-off has passed */
-    SESSION_DIALING,   /* TCP */
-    SESSION_UPGRADING, /* request sent, waiting for the 101 */
-    SESSION_UP,
-};
 
 /* A listener of `dynamic` or `local`. */
 struct proxy_listener {
@@ -27,24 +20,21 @@ struct proxy_listener {
 
 struct registration;
 
+struct uplink;
+
 struct session {
     struct client *client;
     const struct wspc_client *config;
-    char name[LINK_NAME_MAX]; /* "link 1": place in the configuration */
-    enum session_state state;
-    struct carrier carrier; /* SESSION_UP */
-    struct dial dial;       /* SESSION_DIALING */
-    struct stream stream;   /* SESSION_UPGRADING */
-    struct head_reader reader;
-    char key[WS_KEY_LEN + 1];
-    struct timer timer;                /* back-off or handshake */
-    uint64_t backoff_us;               /* upper bound of the next wait */
-    uint64_t up_us;                    /* since when it is up */
-    struct registration *registration; /* owned array; as many as config->remote_count */
-    struct outbound_owner targets;     /* connections to what is registered */
-    struct outbound_owner exits;       /* connections that tunnels ask for */
-    struct list users;                 /* struct session_user: connections of its listeners */
-    struct proxy_listener *proxy;      /* owned array; as many as config->listener_count */
+    char name[LINK_NAME_MAX];           /* "link 1": place in the configuration */
+    uint8_t instance[MSG_INSTANCE_LEN]; /* random: who we are to the server */
+    struct list uplinks;                /* struct uplink */
+    size_t uplink_number;               /* of the newest */
+    bool warned;                        /* that the server speaks 0.10 */
+    struct registration *registration;  /* owned array; as many as config->remote_count */
+    struct outbound_owner targets;      /* connections to what is registered */
+    struct outbound_owner exits;        /* connections that tunnels ask for */
+    struct list users;                  /* struct session_user: connections of its listeners */
+    struct proxy_listener *proxy;       /* owned array; as many as config->listener_count */
 };
 
 /* A connection of a listener, so that the session can end it when it is freed. */
@@ -57,6 +47,19 @@ struct session_user {
 
 void session_join(struct session *s, struct session_user *u, void (*end)(struct session_user *u));
 void session_leave(struct session_user *u);
+
+/* A channel can be opened. */
+bool session_is_up(const struct session *s);
+
+/* The link to open a channel on: of those that take opens, that with the fewest. NULL: none does.
+ */
+struct link *session_link(struct session *s);
+
+/* For its uplinks: one is up; its server speaks wsp.1; takes nothing new; has ended. */
+void session_link_up(struct session *s);
+void session_link_settled(struct session *s);
+void session_link_leaving(struct session *s);
+void session_link_down(struct session *s);
 
 /* Stops listening and ends idle users; a link that is down is not sought again. */
 void session_drain(struct session *s);

@@ -93,7 +93,7 @@ static void on_timer(struct timer *t)
     struct stdio_in *s = container_of(t, struct stdio_in, timer);
     struct wsp_loop *loop = s->client->loop;
 
-    if (s->near >= 0 && s->client->session[0]->state == SESSION_UP) {
+    if (s->near >= 0 && session_is_up(s->client->session[0])) {
         begin(s);
     } else if (s->near >= 0 && loop_now(loop) >= s->deadline_us) {
         log_error(loop_log(loop), "wspc: no link to %s came up",

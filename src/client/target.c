@@ -11,8 +11,8 @@ static bool password_ok(const struct wspc_remote *remote, const struct forward *
     return slice_eq_secret(f->password, slice_str(remote->password ? remote->password : ""));
 }
 
-static void dial(struct session *s, struct slice id, const struct wspc_remote *remote,
-                 const struct forward *f)
+static void dial(struct session *s, struct link *l, struct slice id,
+                 const struct wspc_remote *remote, const struct forward *f)
 {
     struct slice host = slice_str(remote->host);
     unsigned port = remote->port;
@@ -24,21 +24,21 @@ static void dial(struct session *s, struct slice id, const struct wspc_remote *r
         if (host.len == 0 || host.len > 253 || port == 0 || memchr(host.p, '\0', host.len) ||
             !egress_host_ok(&s->client->egress, host, port)) {
             egress_refusal(host, f->port, text, sizeof(text));
-            link_refuse(&s->carrier.link, id, text);
+            link_refuse(l, id, text);
             return;
         }
     }
-    log_debug(loop_log(s->client->loop), "%s chan %.*s: CONNECT for %s", s->name, SLICE_FMT(id),
+    log_debug(loop_log(s->client->loop), "%s chan %.*s: CONNECT for %s", l->name, SLICE_FMT(id),
               remote->name);
     if (remote->is_unix)
-        outbound_open_unix(&s->targets, &s->carrier.link, id, host);
+        outbound_open_unix(&s->targets, l, id, host);
     else
-        outbound_open(remote->is_tunnel ? &s->exits : &s->targets, &s->carrier.link, id, host,
-                      port);
+        outbound_open(remote->is_tunnel ? &s->exits : &s->targets, l, id, host, port);
 }
 
 /* The request's type does not matter, as in the original: the name says what is asked for. */
-void target_open(struct session *s, struct slice id, const struct msg_request *request)
+void target_open(struct session *s, struct link *l, struct slice id,
+                 const struct msg_request *request)
 {
     const struct wspc_remote *remote;
     struct forward f;
@@ -47,11 +47,11 @@ void target_open(struct session *s, struct slice id, const struct msg_request *r
     int shown;
 
     if (s->client->draining) {
-        link_refuse(&s->carrier.link, id, "the client is shutting down");
+        link_refuse(l, id, "the client is shutting down");
         return;
     }
     if (forward_parse(request->url, &f, text, sizeof(text)) != WSP_OK) {
-        link_refuse(&s->carrier.link, id, text);
+        link_refuse(l, id, text);
         return;
     }
     if (forward_open_name(&f, name, sizeof(name), &len) != WSP_OK)
@@ -65,7 +65,7 @@ void target_open(struct session *s, struct slice id, const struct msg_request *r
     else
         text[0] = '\0';
     if (text[0])
-        link_refuse(&s->carrier.link, id, text);
+        link_refuse(l, id, text);
     else
-        dial(s, id, remote, &f);
+        dial(s, l, id, remote, &f);
 }

@@ -5,6 +5,7 @@
 #include "client/session.h"
 
 /* Answers the CONNECT `id` of the session's link, at once or once the target is dialled. */
-void target_open(struct session *s, struct slice id, const struct msg_request *request);
+void target_open(struct session *s, struct link *l, struct slice id,
+                 const struct msg_request *request);
 
 #endif

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define SECOND_US 1000000u
 #define AUTH_MAX 4096 /* fits a request head many times */
@@ -127,6 +128,58 @@ bool config_time_read(const struct json_at *root, struct config_time *time)
         return fail_order(&object, "reconnect_max", "must not be less than reconnect_min",
                           time->reconnect_min_us);
     return true;
+}
+
+#define MIB ((long)1024 * 1024)
+#define MEMORY_MAX (1024 * 1024 * MIB)
+
+static long quarter_of_machine(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    long mib = pages > 0 && page_bytes > 0 ? pages / (MIB / page_bytes) / 4 : 0;
+
+    if (mib < 64)
+        mib = 64;
+    return (mib > 1024 ? 1024 : mib) * MIB;
+}
+
+static void set_link_share(struct config_memory *memory)
+{
+    memory->link_bytes = memory->process_bytes / 4 * 3;
+}
+
+void config_memory_init(struct config_memory *memory)
+{
+    *memory =
+        (struct config_memory){.process_bytes = quarter_of_machine(), .channel_bytes = 16 * MIB};
+    set_link_share(memory);
+}
+
+bool config_memory_read(const struct json_at *limits, struct config_memory *memory)
+{
+    if (!json_get_int(limits, "memory", MIB, MEMORY_MAX, &memory->process_bytes))
+        return false;
+    set_link_share(memory);
+    return json_get_int(limits, "link_memory", MIB / 4, MEMORY_MAX, &memory->link_bytes) &&
+           json_get_int(limits, "channel_memory", MIB / 4, MEMORY_MAX, &memory->channel_bytes);
+}
+
+bool config_dialect_read(const struct json_at *object, enum config_dialect *dialect)
+{
+    static const char *const names[] = {"auto", "0.10", "wsp.1"};
+    struct json_at at;
+    const char *name;
+
+    if (!json_member(object, "dialect", &at))
+        return true;
+    if (!json_expect_string(&at, &name))
+        return false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (strcmp(name, names[i]) == 0) {
+            *dialect = (enum config_dialect)i;
+            return true;
+        }
+    return json_fail(&at, "expected auto, 0.10 or wsp.1");
 }
 
 /* HTTP trims blanks around a value, so a secret with them could never match. */

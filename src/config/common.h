@@ -27,6 +27,20 @@ struct config_time {
     uint64_t drain_us;         /* drain: 30 s for open channels after SIGTERM */
 };
 
+/* Keys of `limits`: bytes that may be set aside for what peers send. */
+struct config_memory {
+    long process_bytes; /* memory: a quarter of the machine's, from 64 MiB to 1 GiB */
+    long link_bytes;    /* link_memory: three quarters of that */
+    long channel_bytes; /* channel_memory: 16 MiB */
+};
+
+/* Key `dialect`. */
+enum config_dialect {
+    CONFIG_DIALECT_AUTO, /* wsp.1 with those who know it, else 0.10 */
+    CONFIG_DIALECT_0_10,
+    CONFIG_DIALECT_WSP_1,
+};
+
 void config_log_init(struct config_log *log);
 void config_log_fini(struct config_log *log);
 void config_time_init(struct config_time *time);
@@ -34,6 +48,14 @@ void config_time_init(struct config_time *time);
 /* Read the keys `log` and `time` of the root. False with the document's error set. */
 bool config_log_read(const struct json_at *root, struct config_log *log);
 bool config_time_read(const struct json_at *root, struct config_time *time);
+
+/* The keys of config_memory in an object `limits`, and its defaults; link_bytes 0 stands for its
+ * default until it is read. */
+#define CONFIG_MEMORY_KEYS "memory", "link_memory", "channel_memory"
+void config_memory_init(struct config_memory *memory);
+bool config_memory_read(const struct json_at *limits, struct config_memory *memory);
+
+bool config_dialect_read(const struct json_at *object, enum config_dialect *dialect);
 
 /* Reads a secret that travels in an HTTP header; "" counts as not set. */
 bool config_auth_read(const struct json_at *object, const char *key, char **out);

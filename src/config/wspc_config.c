@@ -7,6 +7,7 @@
 #include "config/server_url.h"
 
 #define LIMIT_MAX 1000000
+#define CONNECTIONS_MAX 16       /* WebSockets of one entry */
 #define PROXY_CREDENTIAL_MAX 255 /* RFC 1929 section 2: one length byte each */
 
 void wspc_config_init(struct wspc_config *c)
@@ -14,6 +15,7 @@ void wspc_config_init(struct wspc_config *c)
     *c = (struct wspc_config){.max_connections = 8192};
     config_log_init(&c->log);
     config_time_init(&c->time);
+    config_memory_init(&c->memory);
 }
 
 static void free_listener(struct wspc_listener *l)
@@ -264,13 +266,28 @@ static bool read_remote(const struct json_at *object, struct wspc_client *client
     return true;
 }
 
+static bool read_connections(const struct json_at *object, struct wspc_client *client)
+{
+    struct json_at at;
+
+    if (!json_get_int(object, "connections", 1, CONNECTIONS_MAX, &client->connections))
+        return false;
+    if (client->connections > 1 && client->dialect == CONFIG_DIALECT_0_10 &&
+        json_member(object, "connections", &at))
+        return json_fail(&at, "dialect 0.10 has one connection only");
+    return true;
+}
+
 static bool read_client(struct json_at *item, struct wspc_config *c)
 {
-    static const char *const keys[] = {"auth",    "server",       "local", "remote",
-                                       "dynamic", "dynamic_auth", NULL};
+    static const char *const keys[] = {"auth",    "server",      "local",
+                                       "remote",  "dynamic",     "dynamic_auth",
+                                       "dialect", "connections", NULL};
     struct wspc_client *client = &c->client[c->client_count++];
 
+    client->connections = 1;
     return json_expect_object(item) && json_known_keys(item, keys) && read_server(item, client) &&
+           config_dialect_read(item, &client->dialect) && read_connections(item, client) &&
            config_auth_read(item, "auth", &client->auth) && read_remote(item, client) &&
            read_dynamic_auth(item, client) && read_listeners(item, "dynamic", c, client) &&
            read_listeners(item, "local", c, client);
@@ -299,14 +316,15 @@ static bool read_clients(const struct json_at *root, struct wspc_config *c)
 
 static bool read_limits(const struct json_at *root, struct wspc_config *c)
 {
-    static const char *const keys[] = {"connections", NULL};
+    static const char *const keys[] = {"connections", CONFIG_MEMORY_KEYS, NULL};
     struct json_at object;
     bool present;
 
     if (!json_get_object(root, "limits", &object, &present) || !present)
         return !present;
     return json_known_keys(&object, keys) &&
-           json_get_int(&object, "connections", 1, LIMIT_MAX, &c->max_connections);
+           json_get_int(&object, "connections", 1, LIMIT_MAX, &c->max_connections) &&
+           config_memory_read(&object, &c->memory);
 }
 
 static bool read_root(struct json_doc *doc, struct wspc_config *c)

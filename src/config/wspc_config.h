@@ -31,6 +31,8 @@ struct wspc_client {
     char *authority; /* owned; host[:port] exactly as in the URL */
     char *target;    /* owned; path and query, "/" when the URL has none */
     unsigned port;
+    enum config_dialect dialect;    /* key dialect: auto */
+    long connections;               /* key connections: 1; WebSockets to the server, in wsp.1 */
     char *auth;                     /* owned; NULL when not set */
     char *proxy_user;               /* owned; from dynamic_auth, NULL when not set */
     char *proxy_password;           /* owned */
@@ -45,7 +47,8 @@ struct wspc_config {
     struct config_time time;
     struct wspc_client *client; /* owned array */
     size_t client_count;
-    long max_connections; /* key limits.connections: 8192 accepted per listener */
+    struct config_memory memory; /* keys limits.memory and so on */
+    long max_connections;        /* key limits.connections: 8192 accepted per listener */
 };
 
 /* Defaults. */

@@ -12,6 +12,7 @@ void wsps_config_init(struct wsps_config *c)
     *c = (struct wsps_config){.max_links = 1024, .max_channels = 4096, .max_connections = 8192};
     config_log_init(&c->log);
     config_time_init(&c->time);
+    config_memory_init(&c->memory);
 }
 
 static void free_list(char **list)
@@ -207,7 +208,8 @@ static bool read_upstream_ca(const struct json_at *root, struct wsps_config *c)
 
 static bool read_limits(const struct json_at *root, struct wsps_config *c)
 {
-    static const char *const keys[] = {"links", "channels_per_link", "connections", NULL};
+    static const char *const keys[] = {"links", "channels_per_link", "connections",
+                                       CONFIG_MEMORY_KEYS, NULL};
     struct json_at object;
     bool present;
 
@@ -216,13 +218,15 @@ static bool read_limits(const struct json_at *root, struct wsps_config *c)
     return json_known_keys(&object, keys) &&
            json_get_int(&object, "links", 1, LIMIT_MAX, &c->max_links) &&
            json_get_int(&object, "channels_per_link", 1, LIMIT_MAX, &c->max_channels) &&
-           json_get_int(&object, "connections", 1, LIMIT_MAX, &c->max_connections);
+           json_get_int(&object, "connections", 1, LIMIT_MAX, &c->max_connections) &&
+           config_memory_read(&object, &c->memory);
 }
 
 static bool read_root(struct json_doc *doc, struct wsps_config *c)
 {
-    static const char *const keys[] = {"log",  "ssl",  "host",   "auth",   "path",        "port",
-                                       "bind", "time", "egress", "limits", "upstream_ca", NULL};
+    static const char *const keys[] = {"log",         "ssl",     "host", "auth",   "path",
+                                       "port",        "bind",    "time", "egress", "limits",
+                                       "upstream_ca", "dialect", NULL};
     struct json_at root;
 
     return json_root(doc, &root) && json_known_keys(&root, keys) &&
@@ -230,7 +234,7 @@ static bool read_root(struct json_doc *doc, struct wsps_config *c)
            read_port(&root, &c->port) && read_bind(&root, &c->bind) && read_path(&root, &c->path) &&
            config_auth_read(&root, "auth", &c->auth) && read_host(&root, &c->host) &&
            read_ssl(&root) && read_egress(&root, c) && read_upstream_ca(&root, c) &&
-           read_limits(&root, c);
+           config_dialect_read(&root, &c->dialect) && read_limits(&root, c);
 }
 
 enum wsp_err wsps_config_load(struct wsps_config *c, const char *file, char error[CONFIG_ERROR_MAX])

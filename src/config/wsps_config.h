@@ -22,9 +22,11 @@ struct wsps_config {
     char **egress_deny;  /* owned, NULL-terminated; NULL: nothing but the built-in list */
     struct wsps_ca *upstream_ca; /* owned array; key upstream_ca */
     size_t upstream_ca_count;
-    long max_links;       /* key limits.links: 1024 */
-    long max_channels;    /* key limits.channels_per_link: 4096 */
-    long max_connections; /* key limits.connections: 8192 accepted on the public port */
+    enum config_dialect dialect; /* key dialect: auto */
+    struct config_memory memory; /* keys limits.memory and so on */
+    long max_links;              /* key limits.links: 1024 */
+    long max_channels;           /* key limits.channels_per_link: 4096 */
+    long max_connections;        /* key limits.connections: 8192 accepted on the public port */
 };
 
 /* Defaults. */

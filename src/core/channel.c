@@ -219,6 +219,11 @@ void chan_reset(struct chan *ch)
     interrupt(ch, MSG_RESET);
 }
 
+void chan_withdraw(struct chan *ch)
+{
+    interrupt(ch, MSG_WITHDRAWN);
+}
+
 void chan_forget(struct chan *ch)
 {
     if (chan_live(ch))

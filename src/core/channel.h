@@ -179,6 +179,9 @@ void chan_forget(struct chan *ch);
 /* As chan_abort, and the far TCP side is to be reset: a peer that knows the word does so. */
 void chan_reset(struct chan *ch);
 
+/* As chan_abort, with the word that what it stood for is withdrawn. */
+void chan_withdraw(struct chan *ch);
+
 /* Ends a live channel at once: INTERRUPT, or FAILED when ASKED; no callback. Safe when not live. */
 void chan_abort(struct chan *ch);
 

@@ -288,7 +288,7 @@ static struct chan *transfer(struct link *l, struct slice id, uint64_t len)
         return NULL;
     }
     ch = channel_of(l, id);
-    if (!ch || !is_open(l, ch))
+    if (!ch || len == 0 || !is_open(l, ch))
         return NULL;
     if (len > MSG_DATA_MAX)
         link_fail(l, WS_CLOSE_TOO_BIG, "TRANSFER over %d bytes", MSG_DATA_MAX);

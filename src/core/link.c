@@ -140,6 +140,11 @@ uint64_t link_now(const struct link *l)
     return l->opt.ops->now ? l->opt.ops->now(l) : l->now_us;
 }
 
+enum link_dialect link_speaks(const struct link *l)
+{
+    return l->dialect == &dialect_wsp_1 ? LINK_WSP_1 : LINK_0_10;
+}
+
 uint64_t link_rtt_us(const struct link *l)
 {
     if (!l->rtt_us || (l->rtt_old_us && l->rtt_old_us < l->rtt_us))

@@ -175,6 +175,9 @@ void link_tick(struct link *l, uint64_t now);
 /* wsp.1: wants nothing new on this link from now on; in 0.10 nothing is said. */
 void link_goaway(struct link *l);
 
+/* The dialect that is spoken, as far as is known: LINK_0_10 or LINK_WSP_1. */
+enum link_dialect link_speaks(const struct link *l);
+
 /* Whether something new can be opened. */
 bool link_takes_opens(const struct link *l);
 

@@ -9,10 +9,8 @@ static void on_transfer(struct link *l, const struct msg *m)
 {
     struct chan *ch;
 
-    if (m->data.len == 0)
-        return;
     ch = l->dialect->transfer(l, m->id, m->data.len);
-    if (!ch)
+    if (!ch || m->data.len == 0)
         return;
     /* Keep the data alone; it is handed on as its channel takes it. */
     buf_consume(&l->message, (size_t)(m->data.p - buf_slice(&l->message).p));

@@ -33,7 +33,7 @@ void link_on_respond(struct link *l, struct chan *ch, const struct msg *m)
 
 bool link_takes_opens(const struct link *l)
 {
-    return !l->failed && !l->going && !l->peer_going;
+    return !l->failed && !l->peer_going;
 }
 
 static enum wsp_err enter(struct link *l, struct chan *ch, enum chan_state state)

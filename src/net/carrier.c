@@ -246,6 +246,8 @@ enum wsp_err carrier_start(struct carrier *c, const struct carrier_start *start)
         .acked = on_acked,
         .random = loop_random,
         .now = on_now,
+        .settled = start->settled,
+        .goaway = start->goaway,
     };
     opt.ops = &c->ops;
     opt.pool = loop_pool(start->loop);

@@ -33,6 +33,8 @@ struct carrier_start {
     struct slice early;
     struct link_options opt;
     void (*connect)(struct link *l, struct slice id, const struct msg_request *request);
+    void (*settled)(struct link *l); /* may be NULL, as the next */
+    void (*goaway)(struct link *l);
     void (*on_end)(struct carrier *c, const char *why);
 };
 enum wsp_err carrier_start(struct carrier *c, const struct carrier_start *start);

@@ -117,10 +117,13 @@ static struct outbound *adopt(struct outbound_owner *owner, struct link *l, stru
                               struct slice host, unsigned port)
 {
     struct outbound *o = outbound_new(owner, host, port);
+    enum wsp_err err = WSP_ERR_NOMEM;
 
-    if (o && link_adopt(l, &o->relay.chan, id) == WSP_OK)
+    if (o)
+        err = link_adopt(l, &o->relay.chan, id);
+    if (err == WSP_OK)
         return o;
-    link_refuse(l, id, "out of memory");
+    link_refuse(l, id, err == WSP_ERR_LIMIT ? "limit" : "out of memory");
     if (o)
         outbound_free(o);
     return NULL;

@@ -123,8 +123,10 @@ void crossing_open(struct peer *opener, struct link *l, struct slice id,
 {
     struct wsp_loop *loop = opener->server->loop;
     char text[SERVICE_NAME_MAX + 64];
+    enum wsp_err err = WSP_ERR_NOMEM;
     struct service *s;
     struct crossing *x;
+    struct link *to;
 
     if (is_guessing(opener)) {
         link_refuse(l, id, guessing);
@@ -135,10 +137,15 @@ void crossing_open(struct peer *opener, struct link *l, struct slice id,
         link_refuse(l, id, text);
         return;
     }
+    to = s->instance ? instance_link(s->instance) : NULL;
+    if (!to) {
+        link_refuse(l, id, "interrupted");
+        return;
+    }
     x = crossing_new(opener);
     if (!x || timer_set(loop, &x->timer, loop_now(loop) + ANSWER_US) != WSP_OK ||
-        bridge_open(&x->bridge, l, id, &s->peer->carrier.link, request) != WSP_OK) {
-        link_refuse(l, id, "out of resources");
+        (err = bridge_open(&x->bridge, l, id, to, request)) != WSP_OK) {
+        link_refuse(l, id, err == WSP_ERR_LIMIT ? "limit" : "out of resources");
         if (x)
             forget(x);
     }

@@ -13,8 +13,9 @@ static struct front *front_of_conn(struct http_conn *c)
     return container_of(c, struct front, conn);
 }
 
-static void on_service_end(struct service_user *u)
+static void on_service_end(struct service_user *u, bool gently)
 {
+    (void)gently;
     front_use(container_of(u, struct front, user), NULL);
 }
 
@@ -65,10 +66,13 @@ static void log_refusal(struct front *f, const struct handshake_verdict *v)
 static void upgrade(struct front *f, const struct handshake_verdict *v, struct slice behind)
 {
     char out[512];
-    size_t len;
+    bool wsp_1 = v->offered_wsp_1 && f->server->config->dialect != CONFIG_DIALECT_0_10;
+    struct peer_start start = {
+        .early = behind, .dialect = wsp_1 ? LINK_EITHER : LINK_0_10, .address = &f->peer};
     struct iovec iov = {out, 0};
+    size_t len;
 
-    if (handshake_accept_write(v, false, out, sizeof(out), &len) != WSP_OK) {
+    if (handshake_accept_write(v, wsp_1, out, sizeof(out), &len) != WSP_OK) {
         front_free(f);
         return;
     }
@@ -77,7 +81,8 @@ static void upgrade(struct front *f, const struct handshake_verdict *v, struct s
         front_free(f);
         return;
     }
-    peer_start(f->server, stream_release(&f->conn.stream), behind, &f->peer);
+    start.fd = stream_release(&f->conn.stream);
+    peer_start(f->server, &start);
     forget(f);
 }
 
@@ -91,6 +96,9 @@ static void on_link_request(struct front *f, const struct http1_head *head, stru
     if (v.status == 101 && s->peer_count >= (size_t)s->config->max_links)
         v = (struct handshake_verdict){
             .status = 503, .extra = "Retry-After: 30\r\n", .body = "too many links\n"};
+    if (v.status == 101 && s->config->dialect == CONFIG_DIALECT_WSP_1 && !v.offered_wsp_1)
+        v = (struct handshake_verdict){
+            .status = 400, .extra = "", .body = "this server needs dialect wsp.1\n"};
     if (v.status == 101) {
         upgrade(f, &v, behind);
         return;
@@ -160,7 +168,7 @@ static bool is_link_shaped(const struct http1_head *head)
 static void to_service(struct front *f, const struct http1_head *head, struct slice behind,
                        const struct destination *d)
 {
-    if (!f->service->peer)
+    if (!f->service->instance)
         http_conn_refuse(&f->conn, 503, "Retry-After: 5\r\n",
                          "the service is offline: its client is not connected");
     else if (f->service->kind != SERVICE_TCP)

@@ -6,6 +6,7 @@
 
 #include "server/crossing.h"
 #include "server/exit.h"
+#include "server/instance.h"
 #include "server/register.h"
 
 static struct peer *peer_of_link(struct link *l)
@@ -38,10 +39,31 @@ static void on_connect(struct link *l, struct slice id, const struct msg_request
     }
 }
 
+static void on_settled(struct link *l)
+{
+    struct peer *p = peer_of_link(l);
+
+    log_debug(l->opt.log, "%s: speaks wsp.1", l->name);
+    instance_join(p, l->peer.instance);
+}
+
+static void on_goaway(struct link *l)
+{
+    log_info(l->opt.log, "%s: its client takes nothing new", l->name);
+    instance_retire(peer_of_link(l));
+}
+
+void peers_drain(struct server *s)
+{
+    struct list *node, *tmp;
+
+    list_each (node, tmp, &s->peers)
+        link_goaway(&peer_of(node)->carrier.link);
+}
+
 static void peer_forget(struct peer *p)
 {
-    while (!list_empty(&p->services))
-        service_offline(container_of(p->services.next, struct service, peer_node));
+    instance_leave(p);
     p->server->peer_count--;
     list_remove(&p->node);
     listener_release(&p->server->listener);
@@ -62,15 +84,34 @@ void peer_free(struct peer *p)
     peer_forget(p);
 }
 
-void peer_start(struct server *s, int fd, struct slice early, const struct address *address)
+/* Takes p, even on failure. */
+static bool start_link(struct peer *p, struct server *s, const struct carrier_start *start)
+{
+    if (!p) {
+        close(start->fd);
+        return false;
+    }
+    p->server = s;
+    if (carrier_start(&p->carrier, start) != WSP_OK) {
+        free(p);
+        return false;
+    }
+    if (instance_new(p) == WSP_OK)
+        return true;
+    carrier_fini(&p->carrier);
+    free(p);
+    return false;
+}
+
+void peer_start(struct server *s, const struct peer_start *with)
 {
     const struct config_time *time = &s->config->time;
     struct peer *p = calloc(1, sizeof(*p));
     char name[LINK_NAME_MAX], text[ADDRESS_TEXT_MAX];
     struct carrier_start start = {
         .loop = s->loop,
-        .fd = fd,
-        .early = early,
+        .fd = with->fd,
+        .early = with->early,
         .opt = {.server = true,
                 .name = name,
                 .max_channels = (size_t)s->config->max_channels,
@@ -78,24 +119,25 @@ void peer_start(struct server *s, int fd, struct slice early, const struct addre
                 .dead_us = time->dead_us,
                 .probe_us = time->probe_us,
                 .probe_answer_us = time->probe_answer_us,
-                .stall_us = time->stall_us},
+                .stall_us = time->stall_us,
+                .dialect = with->dialect,
+                .memory = &s->memory,
+                .memory_max = (size_t)s->config->memory.link_bytes,
+                .window_max = (size_t)s->config->memory.channel_bytes},
         .connect = on_connect,
+        .settled = on_settled,
+        .goaway = on_goaway,
         .on_end = on_end,
     };
 
     snprintf(name, sizeof(name), "link %u", ++s->last_peer);
-    address_text(address, text);
-    if (!p || carrier_start(&p->carrier, &start) != WSP_OK) {
+    address_text(with->address, text);
+    if (!start_link(p, s, &start)) {
         log_error(loop_log(s->loop), "%s: from %s cannot start: out of memory", name, text);
-        if (!p)
-            close(fd);
         listener_release(&s->listener);
-        free(p);
         return;
     }
-    list_init(&p->services);
-    p->server = s;
-    p->address = *address;
+    p->address = *with->address;
     list_push(&s->peers, &p->node);
     s->peer_count++;
     log_info(loop_log(s->loop), "%s: up, from %s", name, text);

@@ -10,9 +10,9 @@ struct peer {
     struct list node; /* on server->peers */
     struct server *server;
     struct address address;
-    struct list services; /* what it has registered: struct service.peer_node */
-    size_t service_count;
-    unsigned wrong_passwords; /* in the minute that began at wrong_since_us */
+    struct instance *instance; /* whose link it is */
+    struct list instance_node; /* on instance->peers */
+    unsigned wrong_passwords;  /* in the minute that began at wrong_since_us */
     uint64_t wrong_since_us;
 };
 
@@ -21,8 +21,18 @@ static inline struct peer *peer_of(struct list *node)
     return container_of(node, struct peer, node);
 }
 
-/* `fd` is taken, and its place in the server's listener; `early` was read behind the request. */
-void peer_start(struct server *s, int fd, struct slice early, const struct address *address);
+/* What was agreed on in the handshake. */
+struct peer_start {
+    int fd;                    /* taken, and its place in the server's listener */
+    struct slice early;        /* read behind the request */
+    enum link_dialect dialect; /* LINK_EITHER when wsp.1 was selected */
+    const struct address *address;
+};
+
+void peer_start(struct server *s, const struct peer_start *with);
+
+/* No opens from any client from now on. */
+void peers_drain(struct server *s);
 
 /* Ends it at once. */
 void peer_free(struct peer *p);

@@ -5,8 +5,8 @@
 
 #include "proto/egress_rule.h"
 #include "proto/http1.h"
+#include "server/claim.h"
 #include "server/service_tls.h"
-#include "server/takeover.h"
 
 enum { PEER_SERVICES_MAX = 1024 };
 
@@ -160,11 +160,18 @@ static struct service *holder_of(struct server *s, const char *name)
 {
     struct service *old = service_named(s, slice_str(name));
 
-    if (old && !old->peer) {
+    if (old && !old->instance) {
         service_free(old);
         old = NULL;
     }
     return old;
+}
+
+/* The link with which an instance had registered a name has gone, and it does so on another. */
+static bool is_renewal(const struct peer *p, const struct service *held)
+{
+    return held->instance == p->instance && !held->claim &&
+           link_speaks(&p->carrier.link) == LINK_WSP_1;
 }
 
 const char *register_url(struct peer *p, struct slice url, struct register_result *r)
@@ -172,20 +179,25 @@ const char *register_url(struct peer *p, struct slice url, struct register_resul
     struct service_wanted w;
     const char *why = r->text;
 
-    r->holder = NULL;
+    *r = (struct register_result){0};
     if (forward_parse(url, &w.f, r->text, sizeof(r->text)) == WSP_OK)
         why = judge(p->server, &w, r->text, sizeof(r->text));
     if (why)
         return why;
     name_it(&w);
     r->holder = holder_of(p->server, w.name);
+    if (r->holder && is_renewal(p, r->holder)) {
+        service_free(r->holder);
+        r->holder = NULL;
+    }
     if (r->holder) {
         snprintf(r->text, sizeof(r->text), "channel %s already registered", w.name);
         return r->text;
     }
-    if (p->service_count >= PEER_SERVICES_MAX)
+    if (p->instance->service_count >= PEER_SERVICES_MAX)
         return "too many registrations on this link";
-    if (!service_new(p, &w, url))
+    r->service = service_new(p, &w, url);
+    if (!r->service)
         return "out of memory";
     log_info(loop_log(p->server->loop), "%s: registered %s", p->carrier.link.name, w.name);
     return NULL;
@@ -193,12 +205,11 @@ const char *register_url(struct peer *p, struct slice url, struct register_resul
 
 void register_request(struct peer *p, struct link *l, struct slice id, struct slice url)
 {
-    struct msg_response ok = {.success = true};
     struct register_result r;
     const char *why = register_url(p, url, &r);
 
     if (!why)
-        link_respond(l, id, &ok);
-    else if (!r.holder || r.holder->peer == p || !takeover_start(p, id, url, r.holder))
+        claim_grant(p, id, r.service);
+    else if (!r.holder || r.holder->instance == p->instance || !claim_contest(p, id, url, r.holder))
         refuse(p, l, id, why);
 }

@@ -5,7 +5,8 @@
 #include "server/service.h"
 
 struct register_result {
-    struct service *holder; /* who has the name; NULL when that is not the reason */
+    struct service *service; /* registered */
+    struct service *holder;  /* refused: who has the name; NULL when that is not the reason */
     char text[SERVICE_NAME_MAX + 64];
 };
 

@@ -75,6 +75,8 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct 
     *s = (struct server){.loop = loop, .config = config};
     loop_random(seed, sizeof(seed));
     map_init(&s->services, seed);
+    map_init(&s->instances, seed);
+    s->memory.max = (size_t)config->memory.process_bytes;
     list_init(&s->fronts);
     list_init(&s->peers);
     list_init(&s->wraps);
@@ -117,6 +119,7 @@ void server_drain(struct server *s, void (*on_drained_cb)(struct server *s))
     s->on_drained = on_drained_cb;
     listener_stop(&s->listener);
     fronts_drain(s);
+    peers_drain(s);
     if (timer_set(s->loop, &s->drain, loop_now(s->loop) + s->config->time.drain_us) != WSP_OK)
         task_post(s->loop, &s->drained);
     server_use_ended(s);
@@ -138,6 +141,7 @@ void server_stop(struct server *s)
     while ((n = map_any(&s->services)))
         service_free(container_of(n, struct service, node));
     map_fini(&s->services);
+    map_fini(&s->instances);
     tls_context_unref(s->tls);
     s->tls = NULL;
     if (s->resolver)

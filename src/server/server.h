@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "config/wsps_config.h"
+#include "core/credit.h"
 #include "net/egress.h"
 #include "net/listener.h"
 #include "net/outbound.h"
@@ -20,6 +21,8 @@ struct server {
     struct outbound_owner exits; /* connections to targets of DYNAMIC */
     struct list crossings;       /* opens of one client that go to another */
     struct map services;         /* what is registered, by name */
+    struct map instances;        /* clients that said who they are, by id */
+    struct credit_cap memory;    /* for what clients and services send */
     size_t offline_count;        /* services whose client has gone */
     struct tls_context *tls;     /* a reference: trust in the system's roots; NULL until needed */
     size_t peer_count;

@@ -5,6 +5,7 @@
 
 #include "http/upstream.h"
 #include "net/tls_context.h"
+#include "server/claim.h"
 
 enum {
     OFFLINE_MAX = 1024,     /* names remembered */
@@ -34,7 +35,7 @@ struct service *service_new(struct peer *p, const struct service_wanted *w, stru
         return NULL;
     at = s->memory;
     s->server = p->server;
-    s->peer = p;
+    s->instance = p->instance;
     s->kind = w->kind;
     s->name = s->node.key = keep(&at, slice_str(w->name));
     s->url = keep(&at, url);
@@ -45,49 +46,62 @@ struct service *service_new(struct peer *p, const struct service_wanted *w, stru
     s->base = keep(&at, base);
     s->host = keep(&at, f->host);
     s->query = keep(&at, f->query);
-    list_init(&s->peer_node);
+    list_init(&s->instance_node);
     list_init(&s->pool);
     list_init(&s->users);
     if (map_add(&p->server->services, &s->node) != WSP_OK) {
         free(s);
         return NULL;
     }
-    list_push(&p->services, &s->peer_node);
-    p->service_count++;
+    list_push(&p->instance->services, &s->instance_node);
+    p->instance->service_count++;
     return s;
 }
 
 /* Nobody uses it any more. */
-static void let_go(struct service *s)
+static void let_go(struct service *s, bool gently)
 {
     struct list *node;
 
     while (!list_empty(&s->users)) {
         struct service_user *u = container_of(s->users.next, struct service_user, node);
 
-        u->end(u);
+        u->end(u, gently);
     }
     while ((node = list_shift(&s->pool)))
         upstream_free(container_of(node, struct upstream, node));
 }
 
-/* Its client's link has it no more. */
-static void leave_peer(struct service *s)
+/* Its client has it no more. */
+static void leave_instance(struct service *s)
 {
-    if (s->peer)
-        s->peer->service_count--;
-    s->peer = NULL;
-    list_remove(&s->peer_node);
+    if (s->instance)
+        s->instance->service_count--;
+    s->instance = NULL;
+    list_remove(&s->instance_node);
+    claim_end(s->claim);
+}
+
+void service_leave_link(struct service *s, const struct link *l)
+{
+    struct list *node, *tmp;
+
+    list_each (node, tmp, &s->pool) {
+        struct upstream *u = container_of(node, struct upstream, node);
+
+        if (upstream_chan(u)->link == l)
+            upstream_free(u);
+    }
 }
 
 void service_free(struct service *s)
 {
     map_remove(&s->server->services, &s->node);
-    if (!s->peer)
+    if (!s->instance)
         s->server->offline_count--;
-    leave_peer(s);
+    leave_instance(s);
     timer_clear(s->server->loop, &s->expiry);
-    let_go(s);
+    let_go(s, false);
     tls_context_unref(s->tls);
     free(s);
 }
@@ -97,17 +111,17 @@ static void on_expiry(struct timer *t)
     service_free(container_of(t, struct service, expiry));
 }
 
-void service_offline(struct service *s)
+void service_offline(struct service *s, bool gently)
 {
     struct wsp_loop *loop = s->server->loop;
 
+    let_go(s, gently);
     if (s->kind == SERVICE_CHANNEL || s->server->draining ||
         s->server->offline_count >= OFFLINE_MAX) {
         service_free(s);
         return;
     }
-    let_go(s);
-    leave_peer(s);
+    leave_instance(s);
     s->server->offline_count++;
     tls_context_unref(s->tls);
     s->tls = NULL;
@@ -193,7 +207,7 @@ enum wsp_err service_open(struct service *s, struct chan *ch)
 {
     struct msg_request request = {.type = MSG_REMOTE, .url = s->url};
 
-    if (!s->peer)
-        return WSP_ERR_REFUSED;
-    return link_open(&s->peer->carrier.link, ch, &request);
+    struct link *l = s->instance ? instance_link(s->instance) : NULL;
+
+    return l ? link_open(l, ch, &request) : WSP_ERR_REFUSED;
 }

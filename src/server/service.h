@@ -6,6 +6,7 @@
 #define SERVER_SERVICE_H
 
 #include "proto/forward.h"
+#include "server/instance.h"
 #include "server/peer.h"
 
 #define SERVICE_NAME_MAX 512  /* bytes of the longest name */
@@ -21,10 +22,11 @@ enum service_kind {
 struct tls_context;
 
 struct service {
-    struct map_node node;  /* in server->services, by name */
-    struct list peer_node; /* on peer->services */
-    struct server *server; /* borrowed */
-    struct peer *peer;     /* borrowed: its client's link; NULL once that is gone */
+    struct map_node node;      /* in server->services, by name */
+    struct list instance_node; /* on instance->services */
+    struct server *server;     /* borrowed */
+    struct instance *instance; /* borrowed: its client; NULL once that is gone */
+    struct claim *claim;       /* wsp.1: its registration's open channel, or NULL */
     enum service_kind kind;
     struct slice name;       /* owned memory, as all slices here */
     struct slice url;        /* as registered: what an open carries */
@@ -43,7 +45,8 @@ struct service {
 /* A visitor's connection that uses the service, so that it ends when the registration does. */
 struct service_user {
     struct list node;
-    void (*end)(struct service_user *u); /* must take it off the list */
+    /* Must take it off the list; `gently`: what is open may go on. */
+    void (*end)(struct service_user *u, bool gently);
 };
 
 /* What a registration asks for, checked. */
@@ -61,9 +64,13 @@ struct service *service_new(struct peer *p, const struct service_wanted *w, stru
 /* Ends its users and frees it. */
 void service_free(struct service *s);
 
-/* Its client has gone: ends its users. The name of one that visitors ask for is remembered for some
- * minutes, so that they get 503 and not 404, but is free for others. */
-void service_offline(struct service *s);
+/* Its client has gone, or takes no opens any more (`gently`): ends its users. The name of one that
+ * visitors ask for is remembered for some minutes, so that they get 503 and not 404, but is free
+ * for others. */
+void service_offline(struct service *s, bool gently);
+
+/* A link of its client takes no opens any more: what is idle on it ends. */
+void service_leave_link(struct service *s, const struct link *l);
 
 /*
  * The service for a request: a domain that is the Host (without port, in any case) wins over a
@@ -76,8 +83,8 @@ struct service *service_find(struct server *s, struct slice host, struct slice p
 /* What is registered under a name, or NULL. */
 struct service *service_named(struct server *s, struct slice name);
 
-/* Opens a channel (initialised, not live) to the service: CONNECT REMOTE on its client's link.
- * WSP_OK, WSP_ERR_LIMIT, WSP_ERR_NOMEM or WSP_ERR_REFUSED (the link has failed). */
+/* Opens a channel (initialised, not live) to the service: CONNECT REMOTE on one of its client's
+ * links. WSP_OK, WSP_ERR_LIMIT, WSP_ERR_NOMEM or WSP_ERR_REFUSED (no link takes it). */
 enum wsp_err service_open(struct service *s, struct chan *ch);
 
 /* The first value of an option in its URL's query, decoded into `out` and NUL-terminated; false

@@ -219,11 +219,13 @@ static const struct chan_ops ops = {
 };
 
 /* The registration has ended. */
-static void on_service_end(struct service_user *u)
+static void on_service_end(struct service_user *u, bool gently)
 {
     struct ws_wrap *w = container_of(u, struct ws_wrap, user);
 
     list_remove(&u->node);
+    if (gently)
+        return;
     chan_abort(&w->chan);
     if (w->visitor.state == WS_VISITOR_WAITING)
         refuse_visitor(w, FAILURE_NO_LINK);

@@ -1,0 +1,347 @@
+#include "client/uplink.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/target.h"
+#include "proto/handshake.h"
+
+enum { CLIENT_CHANNELS_MAX = 65536 };
+
+static void connect_now(struct uplink *u);
+
+static struct client *client_of(const struct uplink *u)
+{
+    return u->session->client;
+}
+
+static struct wsp_loop *loop_of(const struct uplink *u)
+{
+    return client_of(u)->loop;
+}
+
+static struct log *log_of(const struct uplink *u)
+{
+    return loop_log(loop_of(u));
+}
+
+static const struct config_time *time_of(const struct uplink *u)
+{
+    return &client_of(u)->config->time;
+}
+
+static struct uplink *uplink_of_link(struct link *l)
+{
+    return container_of(container_of(l, struct carrier, link), struct uplink, carrier);
+}
+
+static void set_timer(struct uplink *u, uint64_t delay_us)
+{
+    timer_set(loop_of(u), &u->timer, loop_now(loop_of(u)) + delay_us); /* set before: cannot fail */
+}
+
+/* A random part of the back-off, so that clients of a server that fell do not return at once. */
+static uint64_t next_delay(struct uplink *u)
+{
+    const struct config_time *time = time_of(u);
+    uint64_t random, delay;
+
+    if (u->backoff_us < time->reconnect_min_us)
+        u->backoff_us = time->reconnect_min_us;
+    loop_random(&random, sizeof(random));
+    delay = random % (u->backoff_us + 1);
+    u->backoff_us *= 2;
+    if (u->backoff_us > time->reconnect_max_us)
+        u->backoff_us = time->reconnect_max_us;
+    return delay;
+}
+
+/* Whatever the state was: nothing of the attempt or the link is left, the next one is planned. */
+static void retry(struct uplink *u, const char *why)
+{
+    uint64_t delay = next_delay(u);
+
+    log_info(log_of(u), "%s: %s: %s; next try in %.1f s", u->name,
+             u->state == UPLINK_UP ? "down" : "cannot connect", why, (double)delay / 1e6);
+    dial_cancel(&u->dial);
+    stream_close(&u->stream);
+    head_reader_fini(&u->reader);
+    u->state = UPLINK_WAITING;
+    if (client_of(u)->draining)
+        timer_clear(loop_of(u), &u->timer);
+    else
+        set_timer(u, delay);
+}
+
+/* ---- up */
+
+static void on_link_end(struct carrier *c, const char *why)
+{
+    struct uplink *u = container_of(c, struct uplink, carrier);
+    struct session *s = u->session;
+
+    if (loop_now(loop_of(u)) - u->up_us >= time_of(u)->healthy_us)
+        u->backoff_us = 0;
+    if (u->leaving) {
+        log_info(log_of(u), "%s: ended: %s", u->name, why);
+        u->state = UPLINK_WAITING;
+        uplink_free(u);
+    } else {
+        retry(u, why);
+    }
+    session_link_down(s);
+}
+
+static void on_connect(struct link *l, struct slice id, const struct msg_request *request)
+{
+    target_open(uplink_of_link(l)->session, l, id, request);
+}
+
+static void on_settled(struct link *l)
+{
+    session_link_settled(uplink_of_link(l)->session);
+}
+
+/* What is open goes on there; another link takes over the rest. */
+static void on_goaway(struct link *l)
+{
+    struct uplink *u = uplink_of_link(l);
+
+    log_info(log_of(u), "%s: the server wants nothing new on it", u->name);
+    u->leaving = true;
+    session_link_leaving(u->session);
+}
+
+static void link_up(struct uplink *u, struct slice behind, enum link_dialect dialect)
+{
+    const struct config_time *time = time_of(u);
+    const struct config_memory *memory = &client_of(u)->config->memory;
+    struct carrier_start start = {
+        .loop = loop_of(u),
+        .fd = stream_release(&u->stream),
+        .early = behind,
+        .opt = {.server = false,
+                .name = u->name,
+                .max_channels = CLIENT_CHANNELS_MAX,
+                .ping_us = time->ping_us,
+                .dead_us = time->dead_us,
+                .probe_us = time->probe_us,
+                .probe_answer_us = time->probe_answer_us,
+                .stall_us = time->stall_us,
+                .dialect = dialect,
+                .memory = &client_of(u)->memory,
+                .memory_max = (size_t)memory->link_bytes,
+                .window_max = (size_t)memory->channel_bytes},
+        .connect = on_connect,
+        .settled = on_settled,
+        .goaway = on_goaway,
+        .on_end = on_link_end,
+    };
+
+    memcpy(start.opt.instance, u->session->instance, sizeof(start.opt.instance));
+    timer_clear(loop_of(u), &u->timer);
+    if (carrier_start(&u->carrier, &start) != WSP_OK) {
+        retry(u, "out of resources");
+        return;
+    }
+    head_reader_fini(&u->reader);
+    u->state = UPLINK_UP;
+    u->up_us = loop_now(loop_of(u));
+    log_info(log_of(u), "%s: up, to %s, dialect %s", u->name, u->session->config->server,
+             dialect == LINK_WSP_1 ? "wsp.1" : "0.10");
+    session_link_up(u->session);
+}
+
+bool uplink_takes_opens(const struct uplink *u)
+{
+    return u->state == UPLINK_UP && link_takes_opens(&u->carrier.link);
+}
+
+/* ---- upgrading */
+
+/* The session has another link in use. */
+static bool has_sibling(const struct uplink *u)
+{
+    struct list *node, *tmp;
+
+    list_each (node, tmp, &u->session->uplinks) {
+        const struct uplink *other = container_of(node, struct uplink, node);
+
+        if (other != u && other->state == UPLINK_UP && !other->leaving)
+            return true;
+    }
+    return false;
+}
+
+static void on_dialect(struct uplink *u, enum handshake_dialect dialect, struct slice behind)
+{
+    const struct wspc_client *config = u->session->config;
+
+    if (dialect == HANDSHAKE_WSP_1) {
+        link_up(u, behind, LINK_WSP_1);
+        return;
+    }
+    if (config->dialect == CONFIG_DIALECT_WSP_1) {
+        retry(u, "the server does not speak wsp.1, which \"dialect\" demands");
+        return;
+    }
+    if (has_sibling(u)) { /* several 0.10 links would be several clients */
+        retry(u, "the server does not speak wsp.1: one connection is all it can use");
+        return;
+    }
+    if (config->dialect == CONFIG_DIALECT_AUTO && !u->session->warned) {
+        u->session->warned = true;
+        log_warn(log_of(u),
+                 "%s: the server speaks dialect 0.10 only: no half-close, and a slow reader can "
+                 "hold up others",
+                 u->name);
+    }
+    link_up(u, behind, LINK_0_10);
+}
+
+static void on_answer(struct uplink *u, const struct http1_head *head, size_t head_len)
+{
+    bool offered = u->session->config->dialect != CONFIG_DIALECT_0_10;
+    enum handshake_dialect dialect;
+    char error[128];
+    struct slice behind = buf_slice(&u->reader.in);
+
+    if (handshake_response_check(head, u->key, offered, &dialect, error, sizeof(error)) != WSP_OK) {
+        if (head->status == 401)
+            snprintf(error, sizeof(error),
+                     "the server refuses our \"auth\" (HTTP status 401): set it to the server's");
+        retry(u, error);
+        return;
+    }
+    slice_advance(&behind, head_len);
+    on_dialect(u, dialect, behind);
+}
+
+static void on_stream(struct stream *stream)
+{
+    struct uplink *u = container_of(stream, struct uplink, stream);
+    struct http1_head head;
+    size_t head_len;
+
+    switch (head_reader_response(&u->reader, stream, &head, &head_len)) {
+    case WSP_OK:
+        on_answer(u, &head, head_len);
+        break;
+    case WSP_ERR_MORE:
+        break;
+    case WSP_ERR_REFUSED:
+        retry(u, "the server closed the connection during the handshake");
+        break;
+    case WSP_ERR_SYSTEM:
+        retry(u, "the connection broke during the handshake");
+        break;
+    default:
+        retry(u, "the server's answer is not valid HTTP");
+    }
+}
+
+static bool send_request(struct uplink *u)
+{
+    const struct wspc_client *config = u->session->config;
+    char out[8192];
+    uint8_t random[16];
+    size_t len;
+    struct iovec iov = {out, 0};
+    struct handshake_request r = {
+        .target = slice_str(config->target),
+        .host = slice_str(config->authority),
+        .auth = slice_str(config->auth ? config->auth : ""),
+        .key = u->key,
+        .offer_wsp_1 = config->dialect != CONFIG_DIALECT_0_10,
+    };
+
+    loop_random(random, sizeof(random));
+    ws_key_write(random, u->key);
+    if (handshake_request_write(&r, out, sizeof(out), &len) != WSP_OK)
+        return false;
+    iov.iov_len = len;
+    return stream_send(&u->stream, &iov, 1) == (ssize_t)len;
+}
+
+/* ---- connecting */
+
+static void on_dialled(struct dial *d, enum dial_status status, int fd, const char *text)
+{
+    struct uplink *u = container_of(d, struct uplink, dial);
+
+    if (status != DIAL_OK) {
+        retry(u, text);
+        return;
+    }
+    u->state = UPLINK_UPGRADING;
+    if (stream_init(&u->stream, loop_of(u), fd, on_stream) != WSP_OK || !send_request(u)) {
+        retry(u, "the request cannot be sent");
+        return;
+    }
+    set_timer(u, time_of(u)->handshake_us);
+}
+
+static void connect_now(struct uplink *u)
+{
+    struct dial_options options = {
+        .host = u->session->config->host,
+        .port = u->session->config->port,
+        .timeout_us = time_of(u)->dial_us,
+    };
+
+    log_debug(log_of(u), "%s: connecting to %s", u->name, u->session->config->server);
+    u->state = UPLINK_DIALING;
+    if (dial_start(loop_of(u), client_of(u)->resolver, &u->dial, &options) != WSP_OK)
+        retry(u, "out of resources");
+}
+
+static void on_timer(struct timer *t)
+{
+    struct uplink *u = container_of(t, struct uplink, timer);
+
+    if (u->state == UPLINK_WAITING)
+        connect_now(u);
+    else
+        retry(u, "no answer to the handshake in time");
+}
+
+struct uplink *uplink_new(struct session *s)
+{
+    struct uplink *u = calloc(1, sizeof(*u));
+    size_t number = ++s->uplink_number;
+
+    if (!u)
+        return NULL;
+    u->session = s;
+    u->dial.on_done = on_dialled;
+    u->stream.loop = s->client->loop;
+    u->stream.watch.fd = -1;
+    u->timer.fire = on_timer;
+    snprintf(u->name, sizeof(u->name), number == 1 ? "%s" : "%s.%zu", s->name, number);
+    if (timer_set(loop_of(u), &u->timer, loop_now(loop_of(u))) != WSP_OK) {
+        free(u);
+        return NULL;
+    }
+    list_push(&s->uplinks, &u->node);
+    return u;
+}
+
+void uplink_drain(struct uplink *u)
+{
+    if (u->state == UPLINK_WAITING)
+        timer_clear(loop_of(u), &u->timer);
+    else if (u->state == UPLINK_UP)
+        link_goaway(&u->carrier.link);
+}
+
+void uplink_free(struct uplink *u)
+{
+    if (u->state == UPLINK_UP)
+        carrier_fini(&u->carrier);
+    dial_cancel(&u->dial);
+    stream_close(&u->stream);
+    head_reader_fini(&u->reader);
+    timer_clear(loop_of(u), &u->timer);
+    list_remove(&u->node);
+    free(u);
+}
