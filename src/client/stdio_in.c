@@ -1,6 +1,7 @@
 #include "client/stdio_in.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,11 +53,24 @@ static void *read_input(void *arg)
     return NULL;
 }
 
+/* Whoever reads our output sees its end, though input may go on. The descriptor's number stays
+ * taken, or it would soon be that of a socket. */
+static void end_output(void)
+{
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    if (null < 0 || dup2(null, STDOUT_FILENO) < 0)
+        close(STDOUT_FILENO);
+    if (null >= 0)
+        close(null);
+}
+
 static void *write_output(void *arg)
 {
     struct stdio_in *s = arg;
 
     carry(s->far, STDOUT_FILENO);
+    end_output();
     shutdown(s->far, SHUT_RD);
     wsp_loop_wake(s->client->loop);
     return NULL;

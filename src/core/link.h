@@ -108,6 +108,7 @@ struct link {
     /* output */
     struct queue out;    /* frames not yet taken */
     struct block *spare; /* owned: being filled, not queued yet */
+    struct block *lent;  /* borrowed, or owned while not queued: a channel is putting data into it */
     uint64_t out_total;  /* ever queued: position of the end of the queue */
     uint64_t out_sent;   /* ever taken */
     struct list fresh;   /* channels with data whose share of this round is not used up */

@@ -16,10 +16,10 @@ static void next_mask(struct link *l, uint8_t mask[4])
 }
 
 /* A block with at least `room` bytes behind its contents: the last one, or a spare that joins the
- * queue with block_grew. */
+ * queue with block_grew. Not the one that is lent: what is put meanwhile goes elsewhere. */
 static struct block *block_with_room(struct link *l, size_t room)
 {
-    if (l->out.tail && block_room(l->out.tail) >= room)
+    if (l->out.tail && l->out.tail != l->lent && block_room(l->out.tail) >= room)
         return l->out.tail;
     if (!l->spare)
         l->spare = pool_get(l->opt.pool);
@@ -117,6 +117,23 @@ static size_t wrap(struct link *l, struct slice id, uint8_t *payload, size_t len
     return reserved - head - header;
 }
 
+/* Lends the channel a block. */
+static struct chan_pull pull_into(struct link *l, struct chan *ch, struct block *b, size_t reserved)
+{
+    struct chan_pull p;
+
+    l->lent = b;
+    if (b == l->spare)
+        l->spare = NULL;
+    p = ch->ops->pull(ch, block_end(b) + reserved, chan_share(ch, block_room(b) - reserved));
+    l->lent = NULL;
+    if (b == l->out.tail || b->next || b->len)
+        return p;
+    pool_put(l->opt.pool, l->spare);
+    l->spare = b;
+    return p;
+}
+
 static void commit(struct link *l, struct block *b, size_t gap, size_t n)
 {
     if (b->len == 0)
@@ -132,19 +149,16 @@ static void pull(struct link *l, struct chan *ch)
     size_t head = msg_head_len(ch->node.key.len, MSG_TRANSFER, MSG_DATA_MAX);
     size_t reserved = head + ws_frame_header_len(head + MSG_DATA_MAX, !l->opt.server);
     struct block *b = block_with_room(l, reserved + PULL_ROOM_MIN);
-    uint8_t *payload;
     struct chan_pull p;
-    size_t room, gap;
+    size_t gap;
 
     if (!b)
         return;
-    payload = block_end(b) + reserved;
-    room = block_room(b) - reserved;
-    p = ch->ops->pull(ch, payload, chan_share(ch, room));
+    p = pull_into(l, ch, b, reserved);
     if (p.len) {
         ch->credit -= p.len;
         ch->deficit -= (int32_t)p.len;
-        gap = wrap(l, ch->node.key, payload, p.len, reserved);
+        gap = wrap(l, ch->node.key, block_end(b) + reserved, p.len, reserved);
         commit(l, b, gap, reserved - gap + p.len);
         ch->mark = l->out_total;
     }

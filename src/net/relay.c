@@ -64,6 +64,12 @@ static void set_idle(struct relay *r)
         log_error(loop_log(loop), "relay: out of memory for a deadline");
 }
 
+/* What the stream sent, or its end, is still on its way to the peer. */
+static bool speaks(const struct chan *ch)
+{
+    return chan_can_send(ch) || ch->state == CHAN_DRAINING;
+}
+
 /* Sends what is held. False when the stream is broken and nobody is to hear of it. */
 static bool flush(struct relay *r)
 {
@@ -71,7 +77,7 @@ static bool flush(struct relay *r)
         struct iovec iov[VECTORS];
         ssize_t n = stream_send(&r->stream, iov, chan_held(&r->chan, iov, VECTORS));
 
-        if (n == STREAM_ERROR && !chan_can_send(&r->chan))
+        if (n == STREAM_ERROR && !speaks(&r->chan))
             return false;
         if (n == STREAM_ERROR)
             go_deaf(r);
@@ -123,7 +129,7 @@ size_t relay_deliver(struct chan *ch, uint8_t *data, size_t len)
     n = stream_send(&r->stream, &iov, 1);
     if (n != STREAM_ERROR)
         return n > 0 ? (size_t)n : 0;
-    if (chan_can_send(ch))
+    if (speaks(ch))
         go_deaf(r);
     else
         broken(r);

@@ -1,35 +1,36 @@
-/* The chances of a simulation, and what it says when they show a fault; behind cmocka.h. */
+/* The chances of a simulation, and what it says when they show a fault. One seed decides all. */
 #ifndef TESTS_SIM_SIM_RANDOM_H
 #define TESTS_SIM_SIM_RANDOM_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-static uint64_t seed, rng; /* link_ops.random has no context */
+extern uint64_t sim_seed;
+extern uint64_t sim_steps; /* of this seed, so far */
 
-static inline void check(bool ok, const char *what)
+/* Begins the run of a seed. */
+void sim_reseed(uint64_t seed);
+
+uint64_t any(uint64_t below);
+
+static inline bool one_in(uint64_t n)
 {
-    if (!ok)
-        fail_msg("SIM_SEED=%llu: %s", (unsigned long long)seed, what);
+    return any(n) == 0;
 }
 
-static inline uint64_t any(uint64_t below)
-{
-    rng ^= rng << 13;
-    rng ^= rng >> 7;
-    rng ^= rng << 17;
-    return (rng * 0x2545f4914f6cdd1du >> 20) % below;
-}
+void random_bytes(void *out, size_t len);
 
-static inline void random_bytes(void *out, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        ((uint8_t *)out)[i] = (uint8_t)any(256);
-}
+/* Fails the test unless `ok`, with the seed that replays it. */
+void check(bool ok, const char *what);
 
-/* The byte at `pos` of a stream: no two streams agree for long. */
-static inline uint8_t byte_at(uint64_t stream, uint64_t pos)
-{
-    return (uint8_t)((pos * 0x9e37 + (pos >> 8) + stream * 0x85eb) >> 3);
-}
+/* Zeroed; never NULL. A test that lets allocations fail spares those made here. */
+void *sim_alloc(size_t len);
+
+extern unsigned sim_allocating; /* not 0: this is the simulation's own */
+
+/* The bytes of endless streams: no two agree for long, nor does one with itself further on. */
+void stream_fill(uint8_t *out, size_t len, uint64_t stream, uint64_t pos);
+bool stream_matches(const uint8_t *in, size_t len, uint64_t stream, uint64_t pos);
 
 #endif

@@ -57,7 +57,13 @@ static inline void user_on_stream(struct stream *s)
 static inline void user_init(struct user *u, struct wsp_loop *loop)
 {
     static const struct chan_ops ops = {
-        .opened = user_opened, .closed = user_closed, .deliver = relay_deliver, .pull = relay_pull};
+        .opened = user_opened,
+        .closed = user_closed,
+        .deliver = relay_deliver,
+        .pull = relay_pull,
+        .finished = relay_finished,
+        .flushing = relay_flushing,
+    };
     int fds[2];
 
     *u = (struct user){0};

@@ -32,7 +32,7 @@ struct end {
     struct slice out;  /* what it sends, and then: */
     size_t out_repeat; /* how many times more */
     enum chan_then then;
-    unsigned opened, closed;
+    unsigned opened, closed, finished, flushing;
     enum chan_end how;
     char text[64]; /* of opened or closed */
 };
@@ -46,7 +46,7 @@ struct rig {
     enum rig_answer answer;
     int32_t asked_type;
     char asked_url[64];
-    unsigned connects, wakes;
+    unsigned connects, wakes, settled, goaways;
     uint64_t now;
     uint64_t unacked; /* bytes of the output in the peer's way */
     struct buf rx;    /* input not consumed yet */
@@ -78,6 +78,16 @@ static inline struct rig *rig_of(struct link *l)
 static inline void rig_wake(struct link *l)
 {
     rig_of(l)->wakes++;
+}
+
+static inline void rig_settled(struct link *l)
+{
+    rig_of(l)->settled++;
+}
+
+static inline void rig_goaway(struct link *l)
+{
+    rig_of(l)->goaways++;
 }
 
 static inline uint64_t rig_acked(struct link *l)
@@ -143,7 +153,28 @@ static inline struct chan_pull end_pull(struct chan *ch, uint8_t *out, size_t ca
     return (struct chan_pull){n, e->out.len ? CHAN_THEN_MORE : e->then};
 }
 
-static const struct chan_ops end_ops = {end_opened, end_closed, end_deliver, end_pull};
+static inline void end_finished(struct chan *ch)
+{
+    assert_int_equal(ch->state, CHAN_HEARD);
+    assert_int_equal(ch->held.bytes, 0);
+    end_of(ch)->finished++;
+}
+
+static inline void end_flushing(struct chan *ch)
+{
+    assert_int_equal(ch->state, CHAN_FLUSHING);
+    assert_int_not_equal(ch->held.bytes, 0);
+    end_of(ch)->flushing++;
+}
+
+static const struct chan_ops end_ops = {
+    .opened = end_opened,
+    .closed = end_closed,
+    .deliver = end_deliver,
+    .pull = end_pull,
+    .finished = end_finished,
+    .flushing = end_flushing,
+};
 
 static inline struct end *rig_end(struct rig *r)
 {
@@ -170,32 +201,51 @@ static inline void rig_connect(struct link *l, struct slice id, const struct msg
         return;
     }
     e = rig_end(r);
-    assert_int_equal(link_adopt(l, &e->ch, id), WSP_OK);
-    if (r->answer == RIG_ACCEPT)
+    if (link_adopt(l, &e->ch, id) != WSP_OK) {
+        r->ends--;
+        link_refuse(l, id, "limit");
+    } else if (r->answer == RIG_ACCEPT) {
         chan_accept(&e->ch, slice_of(NULL, 0));
-    else if (r->answer == RIG_REFUSE)
+    } else if (r->answer == RIG_REFUSE) {
         chan_refuse(&e->ch, refused.error);
+    }
+}
+
+static inline struct link_options rig_options(bool server, enum link_dialect dialect)
+{
+    return (struct link_options){.server = server,
+                                 .name = "link 7",
+                                 .max_channels = 4,
+                                 .dialect = dialect,
+                                 .ping_us = 25 * SECOND,
+                                 .dead_us = 60 * SECOND,
+                                 .probe_us = 75 * SECOND,
+                                 .probe_answer_us = 10 * SECOND,
+                                 .stall_us = 30 * SECOND};
+}
+
+static inline void rig_begin(struct rig *r, struct link_options opt)
+{
+    memset(r, 0, sizeof(*r));
+    rig_seed = 1;
+    r->ops = (struct link_ops){
+        .connect = rig_connect,
+        .wake = rig_wake,
+        .acked = rig_acked,
+        .random = rig_random,
+        .settled = rig_settled,
+        .goaway = rig_goaway,
+    };
+    r->now = 1000 * SECOND;
+    pool_init(&r->pool, 2);
+    opt.ops = &r->ops;
+    opt.pool = &r->pool;
+    assert_int_equal(link_init(&r->link, &opt, r->now), WSP_OK);
 }
 
 static inline void rig_start(struct rig *r, bool server)
 {
-    struct link_options opt = {.server = server,
-                               .name = "link 7",
-                               .ops = &r->ops,
-                               .pool = &r->pool,
-                               .max_channels = 4,
-                               .ping_us = 25 * SECOND,
-                               .dead_us = 60 * SECOND,
-                               .probe_us = 75 * SECOND,
-                               .probe_answer_us = 10 * SECOND,
-                               .stall_us = 30 * SECOND};
-
-    memset(r, 0, sizeof(*r));
-    rig_seed = 1;
-    r->ops = (struct link_ops){rig_connect, rig_wake, rig_acked, rig_random};
-    r->now = 1000 * SECOND;
-    pool_init(&r->pool, 2);
-    assert_int_equal(link_init(&r->link, &opt, r->now), WSP_OK);
+    rig_begin(r, rig_options(server, LINK_0_10));
 }
 
 static inline void rig_stop(struct rig *r)
@@ -205,7 +255,8 @@ static inline void rig_stop(struct rig *r)
         assert_false(chan_live(&r->end[i].ch));
         buf_fini(&r->end[i].got);
     }
-    assert_int_equal(r->pool.used, 0);
+    assert_int_equal(r->link.cap.used, 0);
+    assert_int_equal(pool_used(&r->pool), 0);
     pool_fini(&r->pool);
     buf_fini(&r->rx);
     buf_fini(&r->tx);

@@ -39,7 +39,7 @@ static void check_size(struct rig *r, struct end *e, size_t len)
     link_fill(&r->link);
     assert_int_equal(r->link.out.bytes, wire);
     expect_data(r, e, slice_of(pattern, len));
-    assert_int_equal(r->pool.used, 0);
+    assert_int_equal(pool_used(&r->pool), 0);
 }
 
 static void check_sizes(bool server, size_t from, size_t to)
@@ -100,7 +100,7 @@ static void test_sizes_behind_each_other(void **state)
             if (i % 3 == 0)
                 rig_expect_frame(&r, WS_PONG, slice_str("x"));
         }
-        assert_int_equal(r.pool.used, 0);
+        assert_int_equal(pool_used(&r.pool), 0);
         rig_stop(&r);
     }
 }
@@ -141,13 +141,13 @@ static void test_small_frames_share_blocks(void **state)
         for (int i = 0; i < 100; i++)
             rig_send_frame(&r, true, WS_PING, slice_str("between"));
         link_fill(&r.link);
-        assert_int_equal(r.pool.used, 1);
+        assert_int_equal(pool_used(&r.pool), 1);
         assert_int_equal(link_iov(&r.link, iov, 4), 1);
         for (int i = 0; i < 100; i++)
             rig_expect_frame(&r, WS_PONG, slice_str("between"));
         for (int i = 0; i < 400; i++)
             expect_data(&r, e, slice_of(pattern, 50));
-        assert_int_equal(r.pool.used, 0);
+        assert_int_equal(pool_used(&r.pool), 0);
         rig_stop(&r);
     }
 }
@@ -164,7 +164,7 @@ static void test_full_frames_share_a_block(void **state)
     e->out_repeat = 3;
     send_data(e, MSG_DATA_MAX);
     link_fill(&r.link);
-    assert_int_equal(r.pool.used, 2);
+    assert_int_equal(pool_used(&r.pool), 2);
     for (int i = 0; i < 4; i++)
         expect_data(&r, e, slice_of(pattern, MSG_DATA_MAX));
     rig_stop(&r);
@@ -193,7 +193,7 @@ static void test_partial_takes(void **state)
     }
     for (int i = 0; i < 31; i++)
         expect_data(&r, e, slice_of(pattern, 5000));
-    assert_int_equal(r.pool.used, 0);
+    assert_int_equal(pool_used(&r.pool), 0);
     rig_stop(&r);
 }
 
@@ -270,23 +270,80 @@ static void test_peer_takes_nothing(void **state)
     rig_stop(&r);
 }
 
-/* Ready channels take turns, one message each. */
+/* Ready channels take turns: one message each while they are of one size. */
 static void test_turns(void **state)
 {
+    static const size_t sizes[] = {100, 2100, MSG_DATA_MAX};
     struct rig r;
     struct end *e[3];
 
     (void)state;
-    rig_start(&r, true);
-    for (size_t i = 0; i < COUNT(e); i++)
-        e[i] = rig_opened(&r);
-    for (size_t i = 0; i < COUNT(e); i++) {
-        e[i]->out_repeat = 20;
-        send_data(e[i], 1000 * i + 100);
-    }
-    for (int round = 0; round < 20; round++)
+    for (size_t size = 0; size < COUNT(sizes); size++) {
+        rig_start(&r, true);
         for (size_t i = 0; i < COUNT(e); i++)
-            expect_data(&r, e[i], slice_of(pattern, 1000 * i + 100));
+            e[i] = rig_opened(&r);
+        for (size_t i = 0; i < COUNT(e); i++) {
+            e[i]->out_repeat = 20;
+            send_data(e[i], sizes[size]);
+        }
+        for (int round = 0; round < 20; round++)
+            for (size_t i = 0; i < COUNT(e); i++)
+                expect_data(&r, e[i], slice_of(pattern, sizes[size]));
+        rig_stop(&r);
+    }
+}
+
+/* Whatever the size of their messages, they get the same number of bytes. */
+static void test_fair_by_bytes(void **state)
+{
+    static const size_t sizes[] = {50, 5000, MSG_DATA_MAX};
+    size_t sent[COUNT(sizes)] = {0};
+    struct rig r;
+    struct sent s;
+
+    (void)state;
+    rig_start(&r, true);
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        rig_opened(&r);
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        r.end[i].out_repeat = SIZE_MAX;
+        send_data(&r.end[i], sizes[i]);
+    }
+    for (int n = 0; n < 20000; n++) {
+        assert_true(rig_next(&r, &s));
+        for (size_t i = 0; i < COUNT(sizes); i++) {
+            if (slice_eq(s.msg.id, end_id(&r.end[i])))
+                sent[i] += s.msg.data.len;
+            assert_true(sent[i] + 2 * MSG_DATA_MAX >= sent[0]);
+            assert_true(sent[0] + 2 * MSG_DATA_MAX >= sent[i]);
+        }
+    }
+    assert_true(sent[0] > 10 * MSG_DATA_MAX);
+    rig_stop(&r);
+}
+
+/* Who comes with a little is served before those that have had their share of the round. */
+static void test_little_goes_first(void **state)
+{
+    struct rig r;
+    struct end *bulk[2], *little;
+
+    (void)state;
+    rig_start(&r, false);
+    for (size_t i = 0; i < COUNT(bulk); i++)
+        bulk[i] = rig_opened(&r);
+    little = rig_opened(&r);
+    for (size_t i = 0; i < COUNT(bulk); i++) {
+        bulk[i]->out_repeat = SIZE_MAX;
+        send_data(bulk[i], MSG_DATA_MAX);
+    }
+    link_fill(&r.link);
+    rig_take(&r);
+    buf_consume(&r.tx, r.tx.len);
+    for (int i = 0; i < 3; i++) {
+        send_data(little, 10);
+        expect_data(&r, little, slice_of(pattern, 10));
+    }
     rig_stop(&r);
 }
 
@@ -339,6 +396,8 @@ int main(void)
         cmocka_unit_test(test_output_max_stops_input),
         cmocka_unit_test(test_peer_takes_nothing),
         cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_fair_by_bytes),
+        cmocka_unit_test(test_little_goes_first),
         cmocka_unit_test(test_masks_differ),
         cmocka_unit_test(test_reset_behind_data),
     };

@@ -182,6 +182,7 @@ static void check_blocked(const struct buf *w, bool server, size_t split, size_t
     struct rig r;
 
     start_two(&r, server, &a, &b);
+    r.link.cap.max = 0; /* nothing can be held */
     a->room = room;
     rig_feed(&r, slice_of(w->mem, split));
     rig_feed(&r, slice_of(w->mem + split, w->len - split));
@@ -235,6 +236,7 @@ static void test_blocked_then_aborted(void **state)
             struct rig r;
 
             start_two(&r, true, &a, &b);
+            r.link.cap.max = 0;
             wire_form(&r.rx, true, (enum form)form);
             wire_msg(&r.rx, true, slice_str("b"), MSG_TRANSFER, slice_str("next"));
             a->room = room;
@@ -261,6 +263,7 @@ static void test_blocked_then_interrupt(void **state)
         struct rig r;
 
         start_two(&r, false, &a, &b);
+        r.link.cap.max = 0;
         wire_form(&r.rx, false, (enum form)form);
         wire_msg(&r.rx, false, slice_str("a"), MSG_INTERRUPT, slice_str(""));
         a->room = 5;

@@ -315,7 +315,8 @@ static void test_request_response(void **state)
 static void test_write_limit(void **state)
 {
     struct msg_request request = {.type = -1, .url = slice_str("tcp://x")};
-    struct msg_response response = {true, slice_str("e"), slice_str("h:1")};
+    struct msg_response response = {
+        .success = true, .error = slice_str("e"), .bound = slice_str("h:1")};
     static const char want_request[] =
         "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x07tcp://x";
     static const char want_response[] = "\x08\x01\x12\x01"

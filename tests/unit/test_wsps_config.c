@@ -74,7 +74,7 @@ static const struct bad bad[] = {
      "1:30: limits.links: expected a whole number from 1 to 1000000"},
     {"{\"port\":80,\"client\":[]}", "1:12: unknown key \"client\": expected one of log, ssl, host, "
                                     "auth, path, port, bind, time, egress, limits, "
-                                    "upstream_ca"},
+                                    "upstream_ca, dialect"},
     {"{\"port\":80,\"upstream_ca\":{\"a\":5}}",
      "1:31: upstream_ca.a: expected a string, found a number"},
     {"{\"port\":80,\"upstream_ca\":{\"a\":\"\"}}",

@@ -152,7 +152,8 @@ static inline struct chan_pull owner_pull(struct chan *ch, uint8_t *out, size_t 
     return (struct chan_pull){n, o->to_send ? CHAN_THEN_MORE : o->then};
 }
 
-static const struct chan_ops owner_ops = {owner_opened, owner_closed, owner_deliver, owner_pull};
+static const struct chan_ops owner_ops = {
+    .opened = owner_opened, .closed = owner_closed, .deliver = owner_deliver, .pull = owner_pull};
 
 /* ---- the service */
 
@@ -251,8 +252,10 @@ static inline void service_closed(struct chan *ch, enum chan_end how, struct sli
     service_of(ch)->how = how;
 }
 
-static const struct chan_ops service_ops = {service_opened, service_closed, service_deliver,
-                                            service_pull};
+static const struct chan_ops service_ops = {.opened = service_opened,
+                                            .closed = service_closed,
+                                            .deliver = service_deliver,
+                                            .pull = service_pull};
 
 /* ---- the links */
 
@@ -351,7 +354,8 @@ static inline void world_run(struct world *w)
 
 static inline void world_link(struct world *w, struct link *l, bool server)
 {
-    static const struct link_ops ops = {world_connect, world_wake, world_acked, random_bytes};
+    static const struct link_ops ops = {
+        .connect = world_connect, .wake = world_wake, .acked = world_acked, .random = random_bytes};
     struct link_options opt = {.server = server,
                                .name = server ? "near" : "far",
                                .ops = &ops,
@@ -410,7 +414,7 @@ static inline void world_stop(struct world *w)
     SSL_free(w->service.ssl);
     buf_fini(&w->near.rx);
     buf_fini(&w->far.rx);
-    assert_int_equal(w->pool.used, 0);
+    assert_int_equal(pool_used(&w->pool), 0);
     pool_fini(&w->pool);
 }
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from harness import daemons
+from harness import daemons, far
 from harness.env import patience
 from harness.http_origin import HttpOrigin
 from harness.net import connect
@@ -86,6 +86,14 @@ def http_client(proxies):
 def echo():
     with EchoOrigin() as origin:
         yield origin
+
+
+@pytest.fixture(scope="module", params=[far.Wsps, far.Wspc])
+def far_end(request, shared_farm):
+    """Each daemon in turn, at the other end of a raw link in wsp.1."""
+    end = request.param(shared_farm)
+    yield end
+    end.close()
 
 
 @pytest.hookimpl(hookwrapper=True)

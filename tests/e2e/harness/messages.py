@@ -1,15 +1,17 @@
-"""The three messages of protocol 0.10 in proto3's wire format, without any help from our code."""
+"""The messages of both dialects in proto3's wire format, without any help from our code."""
 
 from dataclasses import dataclass
 
 CONNECT, RESPOND, TRANSFER, INTERRUPT = range(4)
+WINDOW, FINISH, GOAWAY, SETTINGS = range(4, 8)  # from here on only in wsp.1
 LOCAL, REMOTE, DYNAMIC = range(3)
+CLOSED, RESET, TIMEOUT, PROTOCOL, LIMIT, WITHDRAWN = range(6)  # why wsp.1 interrupts
 
 UNKNOWN_ID = b"connection does not exist"
 
 
 class MessageFault(AssertionError):
-    """Undecodable, or not written as protocol 0.10 wants it."""
+    """Undecodable, or not written as the protocol wants it."""
 
 
 @dataclass
@@ -79,9 +81,9 @@ def decode(data):
     return message
 
 
-def request(url, kind=DYNAMIC):
+def request(url, kind=DYNAMIC, window=0):
     """The data of a CONNECT."""
-    return number(1, kind) + field(2, url.encode())
+    return number(1, kind) + field(2, url.encode()) + number(3, window)
 
 
 def decode_request(data):
@@ -89,12 +91,48 @@ def decode_request(data):
     return found.get(1, 0), found.get(2, b"").decode()
 
 
-def response(error=None):
+def window_of_request(data):
+    """What the opener has room for, 0 when it does not say."""
+    return fields(data).get(3, 0)
+
+
+def response(error=None, window=0):
     """The data of a RESPOND: success, or failure with a text."""
-    return number(1, 1) if error is None else field(2, error.encode())
+    verdict = number(1, 1) if error is None else field(2, error.encode())
+    return verdict + number(4, window)
 
 
 def decode_response(data):
     """None for success, else the text of the failure."""
     found = fields(data)
     return None if found.get(1) else found.get(2, b"").decode()
+
+
+def window_of_response(data):
+    return fields(data).get(4, 0)
+
+
+def settings(window=0, transfer=0, instance=b""):
+    """The data of a SETTINGS."""
+    return number(1, window) + number(2, transfer) + field(3, instance)
+
+
+def decode_settings(data):
+    """(window, transfer, instance), written canonically."""
+    found = fields(data)
+    assert set(found) <= {1, 2, 3}, found
+    said = found.get(1, 0), found.get(2, 0), found.get(3, b"")
+    assert settings(*said) == data, data.hex(" ")
+    return said
+
+
+def decode_credit(data):
+    """The data of a WINDOW: one varint in its shortest form."""
+    value, at = _varint_at(data, 0)
+    assert at == len(data) and varint(value) == data and 1 <= value < 1 << 31, data.hex(" ")
+    return value
+
+
+def decode_reason(data):
+    """(reason, text) of wsp.1's INTERRUPT."""
+    return (data[0], data[1:]) if data else (CLOSED, b"")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from harness import frames, messages
 from harness.daemons import AUTH, PATH
 from harness.env import patience
-from harness.net import connect, listen, read_until
+from harness.net import connect, is_silent, listen, read_until
 
 TICK = 0.001  # seconds between looks at the socket
 READ_SIZE = 1 << 18
@@ -162,7 +162,7 @@ class Peer:
 
     @contextlib.contextmanager
     def alive(self):
-        """Meanwhile answers a TRANSFER that is for no channel, as every peer does."""
+        """Meanwhile receives, and shows life where it is asked for."""
         done = threading.Event()
 
         def answer():
@@ -173,8 +173,7 @@ class Peer:
                     continue
                 except (LinkEnded, OSError):
                     return
-                if message.cmd == messages.TRANSFER:
-                    self.send(messages.Message(message.id, messages.INTERRUPT, messages.UNKNOWN_ID))
+                self.answer_unasked(message)
 
         thread = threading.Thread(target=answer)
         thread.start()
@@ -184,6 +183,11 @@ class Peer:
             done.set()
             thread.join()
 
+    def answer_unasked(self, message):
+        """A TRANSFER that is for no channel is answered by every peer."""
+        if message.cmd == messages.TRANSFER:
+            self.send(messages.Message(message.id, messages.INTERRUPT, messages.UNKNOWN_ID))
+
     def open(self, id, url, kind=messages.DYNAMIC, timeout=10):
         """Opens a channel as a client does: None, or the text of the failure."""
         self.send(messages.Message(id, messages.CONNECT, messages.request(url, kind)))
@@ -191,20 +195,38 @@ class Peer:
         return messages.decode_response(answer.data)
 
 
-def upgrade_request(port, path=PATH, auth=AUTH, key=None):
+def with_protocol(head, protocol):
+    """A head with one more line, which tells the dialect; None leaves it as it is."""
+    if protocol is None:
+        return head
+    return head[:-2] + b"Sec-WebSocket-Protocol: " + protocol.encode() + b"\r\n\r\n"
+
+
+def upgrade_request(port, path=PATH, auth=AUTH, key=None, protocol=None):
     key = (key or frames.new_key()).decode()
-    return UPGRADE.format(path=path, port=port, key=key, auth=auth).encode()
+    return with_protocol(
+        UPGRADE.format(path=path, port=port, key=key, auth=auth).encode(), protocol
+    )
+
+
+def switch(key, protocol=None):
+    """The server's answer."""
+    return with_protocol(SWITCH.format(accept=frames.accept_key(key).decode()).encode(), protocol)
+
+
+def upgrade(port, path=PATH, auth=AUTH, offer=None, selected=None):
+    """A socket to wsps behind the upgrade, whose answer must be this one exactly."""
+    sock = connect(port)
+    key = frames.new_key()
+    sock.sendall(upgrade_request(port, path, auth, key, offer))
+    answer = read_until(sock, b"\r\n\r\n")
+    assert answer == switch(key, selected), answer
+    return sock
 
 
 def link_to(port, path=PATH, auth=AUTH):
     """A client peer linked to wsps, as a Go wspc would be."""
-    sock = connect(port)
-    key = frames.new_key()
-    sock.sendall(upgrade_request(port, path, auth, key))
-    answer = read_until(sock, b"\r\n\r\n")
-    accept = frames.accept_key(key).decode()
-    assert answer == SWITCH.format(accept=accept).encode(), answer
-    return Peer(sock, client=True)
+    return Peer(upgrade(port, path, auth), client=True)
 
 
 class LinkListener:
@@ -227,10 +249,19 @@ class LinkListener:
         sock.settimeout(patience(timeout))
         return sock
 
-    def accept(self, timeout=10):
-        """The next link, upgraded."""
-        sock = self.accept_tcp(timeout)
-        head = read_until(sock, b"\r\n\r\n")
+    def accept_upgrade(self, protocol=None, timeout=10):
+        """(socket, request) of the next link, upgraded; `protocol` is selected."""
+        while True:
+            sock = self.accept_tcp(timeout)
+            head = read_until(sock, b"\r\n\r\n")
+            if is_silent(sock, 0):
+                break
+            sock.close()  # nobody waits there any more
         key = re.search(rb"\r\nSec-WebSocket-Key: (\S+)\r\n", head).group(1)
-        sock.sendall(SWITCH.format(accept=frames.accept_key(key).decode()).encode())
+        sock.sendall(switch(key, protocol))
+        return sock, head
+
+    def accept(self, timeout=10):
+        """The next link, in dialect 0.10."""
+        sock, head = self.accept_upgrade(timeout=timeout)
         return Peer(sock, client=False, upgrade=head)
