@@ -209,7 +209,7 @@ void registrations_go_on(struct session *s)
 
         if (!is_lost(s, r))
             continue;
-        chan_forget(&r->chan);
+        chan_abort(&r->chan);
         timer_clear(loop_of(s), &r->timer);
         r->state = REGISTRATION_WANTED;
         r->backoff_us = 0;

@@ -104,6 +104,7 @@ static const struct chan_ops tunnel_ops = {
     .opened = on_opened,
     .closed = on_closed,
     .deliver = relay_deliver,
+    .deliver_iov = relay_deliver_iov,
     .pull = relay_pull,
     .finished = relay_finished,
     .flushing = relay_flushing,

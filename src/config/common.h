@@ -49,8 +49,7 @@ void config_time_init(struct config_time *time);
 bool config_log_read(const struct json_at *root, struct config_log *log);
 bool config_time_read(const struct json_at *root, struct config_time *time);
 
-/* The keys of config_memory in an object `limits`, and its defaults; link_bytes 0 stands for its
- * default until it is read. */
+/* The keys of config_memory in an object `limits`, and its defaults. */
 #define CONFIG_MEMORY_KEYS "memory", "link_memory", "channel_memory"
 void config_memory_init(struct config_memory *memory);
 bool config_memory_read(const struct json_at *limits, struct config_memory *memory);

@@ -42,6 +42,26 @@ static void end_after(struct bridge_end *e, enum chan_then then)
     chan_ready(&e->chan);
 }
 
+/* What is held for a side that sends no more goes nowhere. May close the channel. */
+static void discard(struct bridge_end *e)
+{
+    chan_took(&e->chan, e->chan.held.bytes);
+    chan_settle(&e->chan);
+}
+
+/* The other side is to send what is held here; what it holds itself waits for nobody now. Where
+ * both only flush, nothing of it can be sent. */
+static void on_flushing(struct chan *ch)
+{
+    struct bridge_end *e = end_of(ch);
+    struct bridge_end *other = other_of(e);
+
+    if (chan_can_send(&other->chan))
+        discard(other);
+    else
+        discard(e);
+}
+
 static void on_finished(struct chan *ch)
 {
     struct bridge_end *other = other_of(end_of(ch));
@@ -72,8 +92,10 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
     char why[256];
     size_t len = text.len < sizeof(why) ? text.len : sizeof(why);
 
-    if (other_goes_on(other, end))
+    if (other_goes_on(other, end)) {
+        discard(other);
         return;
+    }
     if (len)
         memcpy(why, text.p, len);
     if (other->chan.state != CHAN_ASKED && end != CHAN_END_PEER && end != CHAN_END_SENT)
@@ -123,13 +145,14 @@ static const struct chan_ops ops = {
     .deliver = on_deliver,
     .pull = on_pull,
     .finished = on_finished,
+    .flushing = on_flushing,
 };
 
 static void end_init(struct bridge_end *e, struct bridge *b)
 {
     *e = (struct bridge_end){.bridge = b, .then = CHAN_THEN_IDLE};
     chan_init(&e->chan, &ops);
-    e->chan.patient = true;
+    e->chan.patient = e->chan.peeks = true;
 }
 
 void bridge_init(struct bridge *b)

@@ -34,6 +34,8 @@ static void leave(struct chan *ch)
     hazard_cancel(ch);
     if (l->rx_chan == ch)
         l->rx_chan = NULL;
+    if (l->gathering == ch)
+        l->gathering = NULL;
     if (l->blocked == ch) {
         l->blocked = NULL;
         l->opt.ops->wake(l);
@@ -77,7 +79,7 @@ void chan_over(struct chan *ch, enum chan_end end)
 
 static bool may_pull(const struct chan *ch)
 {
-    return chan_can_send(ch) && ch->hazard == CHAN_NO_HAZARD && ch->credit > 0;
+    return chan_can_send(ch) && ch->hazard == CHAN_NO_HAZARD && (ch->credit > 0 || ch->peeks);
 }
 
 /* Deficit round robin (Shreedhar and Varghese): a channel that has not used its share of the round
@@ -118,7 +120,7 @@ size_t chan_send(struct chan *ch, struct slice data)
     size_t taken = 0;
 
     /* While others wait for their turn, this one has to wait as well. */
-    if (!l || !may_pull(ch) || !list_empty(&l->ready) || !list_empty(&l->fresh))
+    if (!l || !may_pull(ch) || !ch->credit || !list_empty(&l->ready) || !list_empty(&l->fresh))
         return 0;
     while (taken < data.len && l->out.bytes < LINK_OUTPUT_TARGET && !l->failed && ch->credit) {
         size_t n = chan_share(ch, data.len - taken);

@@ -75,7 +75,10 @@ struct chan_ops {
      * holds the rest until chan_resume or chan_took.
      */
     size_t (*deliver)(struct chan *ch, uint8_t *data, size_t len);
-    /* The link can take up to `cap` bytes now: put them at `out`. Must not close other channels. */
+    /* The same for several pieces at once, which saves system calls. May be NULL. */
+    size_t (*deliver_iov)(struct chan *ch, const struct iovec *iov, int count);
+    /* The link can take up to `cap` bytes now: put them at `out`. Must not close other channels.
+     * Without credit, `cap` is 0 and asks only for the end, of endpoints with `peeks`. */
     struct chan_pull (*pull)(struct chan *ch, uint8_t *out, size_t cap);
     /* The peer sends no more, and all it sent was taken; we may still send. NULL: such a channel is
      * closed both ways, with CHAN_END_PEER. */
@@ -99,6 +102,7 @@ struct chan {
     enum chan_state state;
     enum chan_hazard hazard;
     bool ready;   /* has bytes to pull, as far as is known */
+    bool peeks;   /* set by the endpoint: a pull without room tells whether it has ended */
     bool ended;   /* our side has ended */
     bool patient; /* set by the endpoint: where INTERRUPT ends both ways, it waits for silence */
     bool mute; /* set by the endpoint before it opens: no data comes, so no memory is set aside */
@@ -160,7 +164,8 @@ void chan_took(struct chan *ch, size_t n);
 /* Goes on with what waited until held bytes were taken: the link's input, `finished`, `closed`. */
 void chan_settle(struct chan *ch);
 
-/* The endpoint can take data again: it is offered what is held, and the rest as by chan_settle. */
+/* The endpoint can take data again: it is offered what is held, and the rest as by chan_settle. It
+ * may end by that: the last statement of its caller. */
 void chan_resume(struct chan *ch);
 
 /* ASKED: answers SUCCESS; `bound` may be empty. */

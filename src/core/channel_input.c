@@ -61,6 +61,7 @@ static void account(struct chan *ch, size_t n)
     terms = (struct credit_terms){
         .cap = ch->cap,
         .window_max = l->opt.window_max ? l->opt.window_max : (size_t)CREDIT_WINDOW_FIRST,
+        .queued = ch->held.bytes,
         .rtt_us = link_rtt_us(l),
         .now = link_now(l),
     };
@@ -96,15 +97,21 @@ static size_t room_0_10(struct chan *ch, size_t len)
     return len;
 }
 
+/* False when that took the last memory: then the channel has ended. */
+static bool append(struct chan *ch, struct slice data)
+{
+    if (queue_append(&ch->held, ch->pool, data) == WSP_OK)
+        return true;
+    chan_reset(ch);
+    ch->ops->closed(ch, CHAN_END_RESET, slice_of(NULL, 0));
+    return false;
+}
+
 static size_t hold(struct chan *ch, struct slice data)
 {
     size_t n = ch->link->dialect->windows ? data.len : room_0_10(ch, data.len);
 
-    if (queue_append(&ch->held, ch->pool, slice_of(data.p, n)) == WSP_OK)
-        return n;
-    chan_reset(ch);
-    ch->ops->closed(ch, CHAN_END_RESET, slice_of(NULL, 0));
-    return data.len;
+    return append(ch, slice_of(data.p, n)) ? n : data.len;
 }
 
 size_t chan_input(struct chan *ch, uint8_t *data, size_t len)
@@ -122,6 +129,37 @@ size_t chan_input(struct chan *ch, uint8_t *data, size_t len)
     if (taken == len)
         return len;
     return taken + hold(ch, slice_of(data + taken, len - taken));
+}
+
+/* Holds what is left of the pieces behind the first `skip` bytes. */
+static void hold_iov(struct chan *ch, const struct iovec *iov, int count, size_t skip)
+{
+    for (int i = 0; i < count; i++) {
+        struct slice piece = slice_of(iov[i].iov_base, iov[i].iov_len);
+        size_t n = skip < piece.len ? skip : piece.len;
+
+        skip -= n;
+        slice_advance(&piece, n);
+        if (piece.len && !append(ch, piece))
+            return;
+    }
+}
+
+void chan_input_iov(struct chan *ch, const struct iovec *iov, int count)
+{
+    size_t taken = 0;
+    bool gone = false;
+
+    ch->heard_us = ch->link->now_us;
+    if (ch->held.bytes == 0) {
+        ch->gone = &gone;
+        taken = ch->ops->deliver_iov(ch, iov, count);
+        if (gone)
+            return;
+        ch->gone = NULL;
+        account(ch, taken);
+    }
+    hold_iov(ch, iov, count, taken);
 }
 
 int chan_held(const struct chan *ch, struct iovec *iov, int max)

@@ -1,6 +1,7 @@
 #include "core/credit.h"
 
 enum {
+    GRANT_PART = 4,
     FIRST_SHARE = 4096,  /* a new channel gets this part of what is free */
     ROUND_MIN_US = 2000, /* two round trips count as this at least: what is nearer is fast anyway */
 };
@@ -85,6 +86,17 @@ static void shrink(struct credit_window *w, struct credit_cap *cap)
     credit_release(cap, n);
 }
 
+/* Sets more aside for a window, unless memory becomes short by that: it would only shrink again. */
+static bool reserve_more(struct credit_cap *cap, size_t n)
+{
+    if (!credit_reserve(cap, n))
+        return false;
+    if (!credit_is_short(cap))
+        return true;
+    credit_release(cap, n);
+    return false;
+}
+
 /* A full window has been granted: was that fast enough for a larger one? */
 static void end_round(struct credit_window *w, const struct credit_terms *t)
 {
@@ -93,8 +105,7 @@ static void end_round(struct credit_window *w, const struct credit_terms *t)
 
     if (more > t->window_max - w->size)
         more = t->window_max - w->size;
-    if (w->clean && more && t->now - w->since_us < limit_us && !credit_is_short(t->cap) &&
-        credit_reserve(t->cap, more)) {
+    if (w->clean && more && t->now - w->since_us < limit_us && reserve_more(t->cap, more)) {
         w->size += more;
         w->owed += more;
     }
@@ -107,11 +118,11 @@ size_t credit_window_grant(struct credit_window *w, const struct credit_terms *t
 {
     size_t n;
 
-    if (w->owed < w->size / 2)
+    if (w->owed < w->size / GRANT_PART) /* what stays below waits for the next round trip */
         return 0;
     if (credit_is_short(t->cap) && w->size > CREDIT_WINDOW_MIN)
         shrink(w, t->cap);
-    if (w->held)
+    if (t->queued > w->size / 4)
         w->clean = false;
     w->round += w->owed;
     if (w->round >= w->size)

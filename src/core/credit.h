@@ -11,6 +11,7 @@
 
 #define CREDIT_WINDOW_MIN (16 * 1024)    /* bytes: with less, a channel is not opened */
 #define CREDIT_WINDOW_FIRST (256 * 1024) /* bytes of a new channel's window at most */
+#define CREDIT_MAX ((uint64_t)1 << 62)   /* bytes that may be granted to us; more is a fault */
 
 /* How much memory may be set aside: of a process, and of a link as its child. */
 struct credit_cap {
@@ -40,7 +41,7 @@ struct credit_window {
     size_t owed;       /* taken, and not granted again yet */
     size_t round;      /* granted since since_us */
     uint64_t since_us; /* when the present round of a full window began */
-    bool clean;        /* nothing was held at any grant of this round */
+    bool clean;        /* the reader kept up at every grant of this round */
 };
 
 void credit_window_init(struct credit_window *w, size_t size, uint64_t now);
@@ -54,13 +55,15 @@ void credit_window_take(struct credit_window *w, size_t n);
 struct credit_terms {
     struct credit_cap *cap; /* of the link */
     size_t window_max;      /* bytes */
+    size_t queued;          /* bytes that wait for the reader: those held but for a frame's rest */
     uint64_t rtt_us;        /* the link's smallest round trip; 0: not known */
     uint64_t now;
 };
 
 /*
  * The credit to grant now, 0 for none yet. A window doubles when a full one was taken within two
- * round trips and its reader was never behind; it shrinks while memory is short.
+ * round trips and its reader was never behind by more than a quarter of it; it shrinks while memory
+ * is short.
  */
 size_t credit_window_grant(struct credit_window *w, const struct credit_terms *t);
 

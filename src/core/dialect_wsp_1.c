@@ -10,7 +10,6 @@ enum {
     RTT_EVERY_US = 10000000, /* while data comes, the round trip is looked at so often */
 };
 
-#define CREDIT_MAX ((uint64_t)1 << 62)            /* bytes of a channel's credit */
 #define CREDIT_ONCE_MAX (((uint64_t)1 << 31) - 1) /* bytes of one WINDOW */
 
 static const struct slice nothing = {NULL, 0};
@@ -99,6 +98,25 @@ static void ping(struct link *l, uint64_t now)
     l->ping_us = l->asked_us = now;
 }
 
+static void put_goaway(struct link *l)
+{
+    char id[24] = "";
+
+    if (l->peer_last_id)
+        snprintf(id, sizeof(id), "%llu", (unsigned long long)l->peer_last_id);
+    log_debug(l->opt.log, "%s: GOAWAY sent", l->name);
+    link_put(l, nothing, MSG_GOAWAY, slice_str(id));
+}
+
+void link_goaway(struct link *l)
+{
+    if (l->going)
+        return;
+    l->going = true;
+    if (l->dialect->windows)
+        put_goaway(l);
+}
+
 void wsp_1_begin(struct link *l)
 {
     struct msg_settings s = {.window = CREDIT_WINDOW_MIN, .transfer = MSG_DATA_MAX};
@@ -108,21 +126,8 @@ void wsp_1_begin(struct link *l)
     link_put(l, nothing, MSG_SETTINGS, slice_of(data, msg_settings_write(&s, data)));
     ping(l, l->now_us);
     l->rtt_minute_us = l->now_us;
-}
-
-void link_goaway(struct link *l)
-{
-    char id[24] = "";
-
     if (l->going)
-        return;
-    l->going = true;
-    if (!l->dialect->windows)
-        return;
-    if (l->peer_last_id)
-        snprintf(id, sizeof(id), "%llu", (unsigned long long)l->peer_last_id);
-    log_debug(l->opt.log, "%s: GOAWAY sent", l->name);
-    link_put(l, nothing, MSG_GOAWAY, slice_str(id));
+        put_goaway(l);
 }
 
 /* ---- what comes */
@@ -132,7 +137,7 @@ static void on_settings(struct link *l, const struct msg *m)
     struct msg_settings s;
 
     if (l->settled || msg_settings_parse(m->data, &s) != WSP_OK ||
-        (s.transfer && s.transfer < TRANSFER_MIN)) {
+        (s.transfer && s.transfer < TRANSFER_MIN) || s.window > CREDIT_MAX) {
         link_fail(l, WS_CLOSE_PROTOCOL, "bad SETTINGS");
         return;
     }

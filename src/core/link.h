@@ -17,6 +17,7 @@
 #define LINK_OUTPUT_TARGET (192 * 1024) /* data is pulled while less than this is queued */
 #define LINK_OUTPUT_MAX (512 * 1024)    /* with more queued, no input is taken */
 #define LINK_NAME_MAX 24
+#define LINK_GATHER_MAX 8 /* pieces of a channel's data that are delivered at once */
 
 struct dialect;
 
@@ -24,7 +25,8 @@ struct dialect;
 enum link_dialect {
     LINK_0_10,
     LINK_WSP_1,
-    LINK_EITHER, /* server: wsp.1 if the client's first message is SETTINGS */
+    LINK_EITHER,        /* server: wsp.1 if the client's first message is SETTINGS, else 0.10 */
+    LINK_WSP_1_AWAITED, /* server: wsp.1, begun by the client's SETTINGS */
 };
 
 struct link_ops {
@@ -87,7 +89,10 @@ struct link {
     size_t rx_clear;       /* bytes at the front of the input that are unmasked already */
     bool in_message;       /* a fragmented message is being collected */
     enum ws_opcode message_op;
-    struct buf message;   /* collected so far */
+    struct buf message;     /* collected so far */
+    struct chan *gathering; /* wsp.1: whose data is gathered: delivered before anything else */
+    struct iovec gathered[LINK_GATHER_MAX]; /* borrowed from the input */
+    int gathered_count;
     struct chan *rx_chan; /* whose data it is; NULL once that channel is gone */
     struct chan *blocked; /* its endpoint is full; input waits */
     uint64_t blocked_us;  /* since when */
@@ -108,13 +113,13 @@ struct link {
     /* output */
     struct queue out;    /* frames not yet taken */
     struct block *spare; /* owned: being filled, not queued yet */
-    struct block *lent;  /* borrowed, or owned while not queued: a channel is putting data into it */
-    uint64_t out_total;  /* ever queued: position of the end of the queue */
-    uint64_t out_sent;   /* ever taken */
-    struct list fresh;   /* channels with data whose share of this round is not used up */
-    struct list ready;   /* the others with data, served in turns */
-    uint32_t round;      /* of turns */
-    uint8_t masks[256];  /* random bytes not yet used */
+    struct block *lent; /* borrowed, or owned while not queued: a channel is putting data into it */
+    uint64_t out_total; /* ever queued: position of the end of the queue */
+    uint64_t out_sent;  /* ever taken */
+    struct list fresh;  /* channels with data whose share of this round is not used up */
+    struct list ready;  /* the others with data, served in turns */
+    uint32_t round;     /* of turns */
+    uint8_t masks[256]; /* random bytes not yet used */
     size_t masks_left;
 
     /* hazards: first waiting for the acknowledgement, then for 5 ms */

@@ -4,6 +4,18 @@
 
 enum { MESSAGE_KEEP = 64 * 1024 }; /* a larger collecting buffer is given back */
 
+/* Delivers what was gathered. */
+static void flush_gathered(struct link *l)
+{
+    struct chan *ch = l->gathering;
+    int count = l->gathered_count;
+
+    l->gathering = NULL;
+    l->gathered_count = 0;
+    if (ch)
+        chan_input_iov(ch, l->gathered, count);
+}
+
 /* The data of a TRANSFER that came in another form than ours. */
 static void on_transfer(struct link *l, const struct msg *m)
 {
@@ -23,11 +35,15 @@ static void on_transfer(struct link *l, const struct msg *m)
  * its offer, or our answer, out of the handshake. */
 static void on_first(struct link *l, int32_t cmd)
 {
-    if (!l->heard && l->opt.dialect == LINK_EITHER && cmd == MSG_SETTINGS) {
+    if (l->heard || l->opt.dialect < LINK_EITHER)
+        return;
+    l->heard = true;
+    if (cmd == MSG_SETTINGS) {
         l->dialect = &dialect_wsp_1;
         wsp_1_begin(l);
+    } else if (l->opt.dialect == LINK_WSP_1_AWAITED) {
+        link_fail(l, WS_CLOSE_PROTOCOL, "no SETTINGS");
     }
-    l->heard = true;
 }
 
 static void on_message(struct link *l, struct slice in)
@@ -43,6 +59,9 @@ static void on_message(struct link *l, struct slice in)
         link_fail(l, WS_CLOSE_TOO_BIG, "channel id of %zu bytes", m.id.len);
     } else {
         on_first(l, m.cmd);
+        flush_gathered(l);
+        if (l->failed)
+            return;
         if (m.cmd == MSG_TRANSFER)
             on_transfer(l, &m);
         else
@@ -177,12 +196,27 @@ static enum wsp_err step_peek(struct link *l, struct slice in, size_t *used)
     return WSP_OK;
 }
 
+/* Frames of one channel that follow each other become one delivery. */
+static void gather(struct link *l, struct chan *ch, uint8_t *data, size_t n)
+{
+    if (l->gathering != ch || l->gathered_count == LINK_GATHER_MAX)
+        flush_gathered(l);
+    if (l->rx_chan != ch)
+        return;
+    l->gathering = ch;
+    l->gathered[l->gathered_count++] = (struct iovec){data, n};
+}
+
 /* How much of `n` bytes the channel of the current TRANSFER takes; all, once it is gone. */
 static size_t deliver(struct link *l, uint8_t *data, size_t n)
 {
     struct chan *ch = l->rx_chan;
-    size_t taken = ch ? chan_input(ch, data, n) : n;
+    size_t taken = n;
 
+    if (ch && l->dialect->windows && ch->ops->deliver_iov)
+        gather(l, ch, data, n);
+    else if (ch)
+        taken = chan_input(ch, data, n);
     if (taken < n) {
         l->blocked = ch;
         l->blocked_us = l->beat_us = l->now_us;
@@ -229,9 +263,10 @@ static void step_collect(struct link *l, struct slice in, size_t *used)
 
 static void step_replay(struct link *l)
 {
-    size_t n = l->message.len;
+    size_t n = deliver(l, l->message.mem + l->message.off, l->message.len);
 
-    buf_consume(&l->message, deliver(l, l->message.mem + l->message.off, n));
+    flush_gathered(l);
+    buf_consume(&l->message, n);
     if (l->message.len)
         return;
     l->rx = LINK_RX_HEADER;
@@ -275,5 +310,6 @@ enum wsp_err link_input(struct link *l, uint8_t *data, size_t len, size_t *used,
             break;
         *used += n;
     }
+    flush_gathered(l);
     return l->failed ? WSP_ERR_MALFORMED : WSP_OK;
 }

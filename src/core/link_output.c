@@ -143,6 +143,17 @@ static void commit(struct link *l, struct block *b, size_t gap, size_t n)
     block_grew(l, b, n);
 }
 
+/* The peer has no room, but an end needs none. */
+static void peek(struct chan *ch)
+{
+    struct chan_pull p = ch->ops->pull(ch, NULL, 0);
+
+    if (p.then == CHAN_THEN_MORE || p.then == CHAN_THEN_IDLE)
+        ch->ready = true; /* for when there is room */
+    else
+        chan_pulled(ch, p.then);
+}
+
 /* One TRANSFER of at most MSG_DATA_MAX bytes from a channel. */
 static void pull(struct link *l, struct chan *ch)
 {
@@ -152,6 +163,10 @@ static void pull(struct link *l, struct chan *ch)
     struct chan_pull p;
     size_t gap;
 
+    if (!ch->credit) {
+        peek(ch);
+        return;
+    }
     if (!b)
         return;
     p = pull_into(l, ch, b, reserved);

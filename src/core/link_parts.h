@@ -51,6 +51,8 @@ bool chan_receives(const struct chan *ch);
 bool chan_open_window(struct chan *ch);
 /* Bytes have come: returns how many were taken or are held; fewer in 0.10: the link has to wait. */
 size_t chan_input(struct chan *ch, uint8_t *data, size_t len);
+/* The same for pieces, with windows: all are taken or held. */
+void chan_input_iov(struct chan *ch, const struct iovec *iov, int count);
 /* The peer sends no more. */
 void chan_heard_finish(struct chan *ch);
 /* What is held stays, apart from the link. */

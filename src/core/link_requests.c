@@ -3,6 +3,15 @@
 
 enum { ERROR_TEXT_MAX = 1024 }; /* bytes of a refusal's text that are sent */
 
+/* A window that its owner would grant us at once. */
+static bool is_window(struct link *l, uint64_t window)
+{
+    if (!l->dialect->windows || window <= CREDIT_MAX)
+        return true;
+    link_fail(l, WS_CLOSE_PROTOCOL, "too much credit");
+    return false;
+}
+
 void link_on_connect(struct link *l, const struct msg *m)
 {
     struct msg_request request;
@@ -16,6 +25,8 @@ void link_on_connect(struct link *l, const struct msg *m)
         link_refuse(l, m->id, refusal);
         return;
     }
+    if (!is_window(l, request.window))
+        return;
     l->connect_window = request.window ? request.window : l->peer.window;
     l->opt.ops->connect(l, m->id, &request);
 }
@@ -24,11 +35,14 @@ void link_on_respond(struct link *l, struct chan *ch, const struct msg *m)
 {
     struct msg_response r;
 
-    if (msg_response_parse(m->data, &r) != WSP_OK)
+    if (msg_response_parse(m->data, &r) != WSP_OK) {
         r = (struct msg_response){.error = slice_str("undecodable response")};
+        l->dialect->interrupt(l, m->id, MSG_PROTOCOL);
+    }
     log_debug(l->opt.log, "%s chan %.*s: RESPOND %s%.*s", l->name, SLICE_FMT(m->id),
               r.success ? "SUCCESS" : "FAILED ", SLICE_FMT(r.error));
-    chan_answered(ch, &r);
+    if (is_window(l, r.window))
+        chan_answered(ch, &r);
 }
 
 bool link_takes_opens(const struct link *l)

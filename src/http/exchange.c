@@ -450,8 +450,8 @@ void exchange_event(struct http_conn *c)
         conn_end(c, false);
         return;
     }
-    if (c->out.bytes < HTTP_CONN_OUT_MAX / 2)
-        chan_resume(upstream_chan(c->up));
     if (c->stream.readable && (c->state == HTTP_CONN_UPGRADED || !exchange_request_done(c)))
         chan_ready(upstream_chan(c->up));
+    if (c->out.bytes < HTTP_CONN_OUT_MAX / 2)
+        chan_resume(upstream_chan(c->up));
 }

@@ -47,6 +47,7 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
 static const struct chan_ops ops = {
     .closed = on_closed,
     .deliver = relay_deliver,
+    .deliver_iov = relay_deliver_iov,
     .pull = relay_pull,
     .finished = relay_finished,
     .flushing = relay_flushing,

@@ -1,5 +1,6 @@
 #include "net/relay.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 
 enum {
@@ -26,6 +27,7 @@ void relay_init(struct relay *r, struct wsp_loop *loop, const struct chan_ops *o
 {
     *r = (struct relay){.on_done = on_done};
     chan_init(&r->chan, ops);
+    r->chan.peeks = true;
     r->stream.loop = loop;
     r->stream.watch.fd = -1;
     r->idle.fire = on_idle;
@@ -39,18 +41,21 @@ void relay_fini(struct relay *r)
     stream_reset(&r->stream);
 }
 
-/* The stream is broken: the far side is told, and the owner. */
+/* The stream is broken behind its end: all it sent is on its way to the far side, which is told to
+ * send no more. */
 static void broken(struct relay *r)
 {
-    chan_reset(&r->chan);
+    chan_abort(&r->chan);
     stream_reset(&r->stream);
     r->on_done(r);
 }
 
-/* Sending failed: what came before the reset is still to be read, an early answer to an upload. */
+/* Sending failed: what came before the reset is still to be read, an early answer to an upload. The
+ * error is spent and an end will be read; EPIPE tells that there was one before the reset. */
 static void go_deaf(struct relay *r)
 {
     r->deaf = true;
+    r->torn = errno != EPIPE;
     chan_took(&r->chan, r->chan.held.bytes);
     r->stream.readable = true;
     chan_ready(&r->chan);
@@ -116,24 +121,40 @@ enum wsp_err relay_start(struct relay *r, struct slice early)
     return WSP_OK;
 }
 
-size_t relay_deliver(struct chan *ch, uint8_t *data, size_t len)
+static size_t total(const struct iovec *iov, int count)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < count; i++)
+        n += iov[i].iov_len;
+    return n;
+}
+
+size_t relay_deliver_iov(struct chan *ch, const struct iovec *iov, int count)
 {
     struct relay *r = relay_of(ch);
-    struct iovec iov = {data, len};
     ssize_t n;
 
     if (r->deaf)
-        return len;
+        return total(iov, count);
     if (!r->stream.writable)
         return 0;
-    n = stream_send(&r->stream, &iov, 1);
+    n = stream_send(&r->stream, iov, count);
     if (n != STREAM_ERROR)
         return n > 0 ? (size_t)n : 0;
-    if (speaks(ch))
-        go_deaf(r);
-    else
+    if (!speaks(ch)) {
         broken(r);
-    return len;
+        return 0;
+    }
+    go_deaf(r);
+    return total(iov, count);
+}
+
+size_t relay_deliver(struct chan *ch, uint8_t *data, size_t len)
+{
+    struct iovec iov = {data, len};
+
+    return relay_deliver_iov(ch, &iov, 1);
 }
 
 static struct chan_pull pull_early(struct relay *r, uint8_t *out, size_t cap)
@@ -147,11 +168,28 @@ static struct chan_pull pull_early(struct relay *r, uint8_t *out, size_t cap)
     return (struct chan_pull){n, CHAN_THEN_MORE};
 }
 
+/* A stream that has ended, with nothing before that, can say so without room. */
+static enum chan_then peek_end(struct relay *r)
+{
+    char byte;
+    ssize_t n;
+
+    if (!r->stream.hangup || r->early.len)
+        return CHAN_THEN_MORE;
+    if (r->stream.broken)
+        return CHAN_THEN_RESET;
+    n = recv(r->stream.watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    r->ended = n == 0;
+    return r->ended ? CHAN_THEN_END : CHAN_THEN_MORE;
+}
+
 struct chan_pull relay_pull(struct chan *ch, uint8_t *out, size_t cap)
 {
     struct relay *r = relay_of(ch);
     ssize_t n;
 
+    if (cap == 0)
+        return (struct chan_pull){0, peek_end(r)};
     if (r->early.len)
         return pull_early(r, out, cap);
     if (!r->stream.readable)
@@ -159,9 +197,9 @@ struct chan_pull relay_pull(struct chan *ch, uint8_t *out, size_t cap)
     n = stream_recv(&r->stream, out, cap);
     if (n > 0)
         return (struct chan_pull){(size_t)n, r->stream.readable ? CHAN_THEN_MORE : CHAN_THEN_IDLE};
-    r->ended = n == STREAM_EOF;
+    r->ended = n == STREAM_EOF && !r->torn;
     if (r->ended)
-        return (struct chan_pull){0, CHAN_THEN_END};
+        return (struct chan_pull){0, r->deaf ? CHAN_THEN_CLOSE : CHAN_THEN_END};
     return (struct chan_pull){0, n == STREAM_AGAIN ? CHAN_THEN_IDLE : CHAN_THEN_RESET};
 }
 

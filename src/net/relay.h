@@ -17,6 +17,7 @@ struct relay {
     struct timer idle; /* runs while flushing the last bytes to a reader that does not read */
     bool started;
     bool deaf;  /* the stream takes nothing any more; what it sent before is still read */
+    bool torn;  /* and it broke without an end */
     bool ended; /* the stream's end was read */
     void (*on_done)(struct relay *r); /* the stream is gone and the channel too: free it */
 };
@@ -35,6 +36,7 @@ enum wsp_err relay_start(struct relay *r, struct slice early);
 
 /* For struct chan_ops. */
 size_t relay_deliver(struct chan *ch, uint8_t *data, size_t len);
+size_t relay_deliver_iov(struct chan *ch, const struct iovec *iov, int count);
 struct chan_pull relay_pull(struct chan *ch, uint8_t *out, size_t cap);
 void relay_finished(struct chan *ch);
 void relay_flushing(struct chan *ch);

@@ -44,7 +44,7 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
     if (!s || end == CHAN_END_LINK_LOST)
         return;
     log_info(loop_log(s->server->loop), "%.*s: withdrawn by its client", SLICE_FMT(s->name));
-    service_free(s);
+    service_withdraw(s);
 }
 
 static size_t on_deliver(struct chan *ch, uint8_t *data, size_t len)
@@ -117,6 +117,11 @@ void claim_grant(struct peer *p, struct slice id, struct service *s)
     }
     service_free(s);
     link_refuse(&p->carrier.link, id, "out of memory");
+}
+
+const struct link *claim_link(const struct claim *c)
+{
+    return c ? c->chan.link : NULL;
 }
 
 void claim_end(struct claim *c)

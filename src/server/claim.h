@@ -18,6 +18,9 @@ void claim_grant(struct peer *p, struct slice id, struct service *s);
  * within 3 s. False without memory: then nothing is answered. */
 bool claim_contest(struct peer *p, struct slice id, struct slice url, struct service *holder);
 
+/* The link it came on; NULL for NULL. */
+const struct link *claim_link(const struct claim *c);
+
 /* The name is its client's no more, which is told. Accepts NULL. */
 void claim_end(struct claim *c);
 

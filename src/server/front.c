@@ -62,13 +62,20 @@ static void log_refusal(struct front *f, const struct handshake_verdict *v)
              (int)strcspn(v->body, "\n"), v->body);
 }
 
+static enum link_dialect link_dialect_of(const struct server *s, bool selected)
+{
+    if (!selected)
+        return LINK_0_10;
+    return s->config->dialect == CONFIG_DIALECT_WSP_1 ? LINK_WSP_1_AWAITED : LINK_EITHER;
+}
+
 /* The request becomes a link: 101, then the stream is the link's. */
 static void upgrade(struct front *f, const struct handshake_verdict *v, struct slice behind)
 {
     char out[512];
     bool wsp_1 = v->offered_wsp_1 && f->server->config->dialect != CONFIG_DIALECT_0_10;
     struct peer_start start = {
-        .early = behind, .dialect = wsp_1 ? LINK_EITHER : LINK_0_10, .address = &f->peer};
+        .early = behind, .dialect = link_dialect_of(f->server, wsp_1), .address = &f->peer};
     struct iovec iov = {out, 0};
     size_t len;
 

@@ -4,6 +4,8 @@
 
 #include "server/service.h"
 
+enum { DOUBT_US = 1000000 };
+
 static struct peer *peer_of_node(struct list *node)
 {
     return container_of(node, struct peer, instance_node);
@@ -42,6 +44,7 @@ void instance_join(struct peer *p, const uint8_t id[MSG_INSTANCE_LEN])
     if (n) {
         struct instance *i = container_of(n, struct instance, node);
 
+        instance_ask_life(i, loop_now(p->server->loop)); /* the new one may replace one of them */
         list_remove(&p->instance_node);
         list_push(&i->peers, &p->instance_node);
         p->instance = i;
@@ -86,15 +89,29 @@ void instance_retire(struct peer *p)
         service_leave_link(container_of(node, struct service, instance_node), &p->carrier.link);
 }
 
+/* Has not answered for a while: perhaps what a client that has come back left behind. */
+static bool is_doubtful(const struct link *l, uint64_t now)
+{
+    return l->asked_us && now - l->asked_us > DOUBT_US;
+}
+
+static bool is_better(const struct link *l, const struct link *than, uint64_t now)
+{
+    if (is_doubtful(l, now) != is_doubtful(than, now))
+        return is_doubtful(than, now);
+    return l->channels.count < than->channels.count;
+}
+
 struct link *instance_link(struct instance *i)
 {
+    uint64_t now = loop_now(i->server->loop);
     struct link *best = NULL;
     struct list *node, *tmp;
 
     list_each (node, tmp, &i->peers) {
         struct link *l = &peer_of_node(node)->carrier.link;
 
-        if (link_takes_opens(l) && (!best || l->channels.count < best->channels.count))
+        if (link_takes_opens(l) && (!best || is_better(l, best, now)))
             best = l;
     }
     return best;

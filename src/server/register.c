@@ -167,11 +167,12 @@ static struct service *holder_of(struct server *s, const char *name)
     return old;
 }
 
-/* The link with which an instance had registered a name has gone, and it does so on another. */
+/* The link with which an instance had registered a name has gone or is about to, and it does so on
+ * another. */
 static bool is_renewal(const struct peer *p, const struct service *held)
 {
-    return held->instance == p->instance && !held->claim &&
-           link_speaks(&p->carrier.link) == LINK_WSP_1;
+    return held->instance == p->instance && link_speaks(&p->carrier.link) == LINK_WSP_1 &&
+           claim_link(held->claim) != &p->carrier.link;
 }
 
 const char *register_url(struct peer *p, struct slice url, struct register_result *r)
@@ -187,8 +188,12 @@ const char *register_url(struct peer *p, struct slice url, struct register_resul
     name_it(&w);
     r->holder = holder_of(p->server, w.name);
     if (r->holder && is_renewal(p, r->holder)) {
-        service_free(r->holder);
+        claim_end(r->holder->claim);
+        r->service = r->holder;
         r->holder = NULL;
+        if (slice_eq(r->service->url, url))
+            return NULL;
+        service_withdraw(r->service);
     }
     if (r->holder) {
         snprintf(r->text, sizeof(r->text), "channel %s already registered", w.name);

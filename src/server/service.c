@@ -106,6 +106,12 @@ void service_free(struct service *s)
     free(s);
 }
 
+void service_withdraw(struct service *s)
+{
+    let_go(s, true);
+    service_free(s);
+}
+
 static void on_expiry(struct timer *t)
 {
     service_free(container_of(t, struct service, expiry));

@@ -64,6 +64,9 @@ struct service *service_new(struct peer *p, const struct service_wanted *w, stru
 /* Ends its users and frees it. */
 void service_free(struct service *s);
 
+/* Its client does not offer it any more: the same, but what is open may go on. */
+void service_withdraw(struct service *s);
+
 /* Its client has gone, or takes no opens any more (`gently`): ends its users. The name of one that
  * visitors ask for is remembered for some minutes, so that they get 503 and not 404, but is free
  * for others. */

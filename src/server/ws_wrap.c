@@ -246,10 +246,10 @@ static void on_event(struct stream *s)
     }
     if (reap(w))
         return;
-    if (w->visitor.out.bytes < WS_VISITOR_QUEUE_MAX / 2)
-        chan_resume(&w->chan);
     if (w->visitor.state == WS_VISITOR_OPEN && s->readable)
         chan_ready(&w->chan);
+    if (w->visitor.out.bytes < WS_VISITOR_QUEUE_MAX / 2)
+        chan_resume(&w->chan);
 }
 
 /* The service has ended, and the visitor takes nothing of what it sent. */

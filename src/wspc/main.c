@@ -40,6 +40,7 @@ static void keep_first_link(struct wspc_config *config)
     while (config->client_count > 1)
         wspc_client_fini(&config->client[--config->client_count]);
     wspc_client_drop_entries(&config->client[0]);
+    config->client[0].connections = 1;
 }
 
 static void on_stdio_end(struct stdio_in *s)
