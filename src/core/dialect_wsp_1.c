@@ -6,7 +6,7 @@
 enum {
     NUMBER_DIGITS = 18,  /* of the longest id */
     TRANSFER_MIN = 1024, /* a peer that accepts less is none */
-    RTT_MINUTE_US = 60000000,
+    RTT_PERIOD_US = 300000000,
     RTT_EVERY_US = 10000000, /* while data comes, the round trip is looked at so often */
 };
 
@@ -125,7 +125,7 @@ void wsp_1_begin(struct link *l)
     memcpy(s.instance, l->opt.instance, sizeof(s.instance));
     link_put(l, nothing, MSG_SETTINGS, slice_of(data, msg_settings_write(&s, data)));
     ping(l, l->now_us);
-    l->rtt_minute_us = l->now_us;
+    l->rtt_period_us = l->now_us;
     if (l->going)
         put_goaway(l);
 }
@@ -308,13 +308,13 @@ static struct chan *transfer(struct link *l, struct slice id, uint64_t len)
 
 /* ---- life and round trip */
 
-static void next_minute(struct link *l, uint64_t now)
+static void next_period(struct link *l, uint64_t now)
 {
-    if (now - l->rtt_minute_us < RTT_MINUTE_US)
+    if (now - l->rtt_period_us < RTT_PERIOD_US)
         return;
     l->rtt_old_us = l->rtt_us;
     l->rtt_us = 0;
-    l->rtt_minute_us = now;
+    l->rtt_period_us = now;
 }
 
 static void pong(struct link *l, struct slice payload)
@@ -326,7 +326,7 @@ static void pong(struct link *l, struct slice payload)
         return;
     sample = l->now_us - l->ping_us;
     l->ping_us = 0;
-    next_minute(l, l->now_us);
+    next_period(l, l->now_us);
     if (!l->rtt_us || sample < l->rtt_us)
         l->rtt_us = sample ? sample : 1;
     l->rtt_next_us = l->now_us + RTT_EVERY_US;

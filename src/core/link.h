@@ -106,8 +106,8 @@ struct link {
         peer_last_id;            /* numbers of the newest channels opened by us and by the peer */
     uint64_t connect_window;     /* of the CONNECT that `connect` is called for */
     uint64_t ping_seq, ping_us;  /* of the last ping for the round trip; 0: answered */
-    uint64_t rtt_us, rtt_old_us; /* smallest in this minute and the one before; 0: none */
-    uint64_t rtt_minute_us;      /* when this minute began */
+    uint64_t rtt_us, rtt_old_us; /* smallest in this period and the one before; 0: none */
+    uint64_t rtt_period_us;      /* when this period began */
     uint64_t rtt_next_us;        /* when it may be measured again */
 
     /* output */
@@ -187,7 +187,8 @@ enum link_dialect link_speaks(const struct link *l);
 /* Whether something new can be opened. */
 bool link_takes_opens(const struct link *l);
 
-/* The smallest round trip of the last minute or two, in microseconds; 0: not known. */
+/* The smallest round trip of the last 5 to 10 minutes, in microseconds; 0: not known. So long,
+ * since the round trips of a link that is full are those of its queues. */
 uint64_t link_rtt_us(const struct link *l);
 
 /* Asks the peer for a sign of life: any input after this is one. */

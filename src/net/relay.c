@@ -1,6 +1,7 @@
 #include "net/relay.h"
 
 #include <errno.h>
+#include <errno.h>
 #include <sys/socket.h>
 
 enum {
@@ -176,11 +177,11 @@ static enum chan_then peek_end(struct relay *r)
 
     if (!r->stream.hangup || r->early.len)
         return CHAN_THEN_MORE;
-    if (r->stream.broken)
-        return CHAN_THEN_RESET;
     n = recv(r->stream.watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     r->ended = n == 0;
-    return r->ended ? CHAN_THEN_END : CHAN_THEN_MORE;
+    if (r->ended)
+        return CHAN_THEN_END;
+    return n > 0 || errno == EAGAIN || errno == EINTR ? CHAN_THEN_MORE : CHAN_THEN_RESET;
 }
 
 struct chan_pull relay_pull(struct chan *ch, uint8_t *out, size_t cap)

@@ -312,6 +312,8 @@ def test_pipe_whose_far_side_ends(pipe):
     process.stdin.write(BULK.to_bytes(8, "big"))
     process.stdin.flush()
     assert hashlib.sha256(process.stdout.read()).digest() == SHA
+    assert process.poll() is None, "the far side could be sent to still"
+    process.stdin.close()
     assert process.wait(patience(5)) == 0
 
 

@@ -19,6 +19,7 @@ from harness.tcp_origins import BannerOrigin, EchoOrigin, ScriptOrigin, SourceOr
 MIB = 1 << 20
 BLOB = random.Random(577).randbytes(MIB)
 ENDLESS = (1 << 40).to_bytes(8, "big")
+OLD = "0.10", "0.10"
 
 
 @pytest.fixture(scope="module")
@@ -142,10 +143,10 @@ def test_registered_again_after_a_restart(farm, origins):
 
 
 def test_stalled_download(farm, origins):
-    """It holds up the others no longer than time.stall, and is cut off."""
+    """In 0.10 it holds up the others no longer than time.stall, and is cut off."""
     time_of = {"stall": 0.5}
     remotes = [tcp("source", origins.source), tcp("echo", origins.echo)]
-    rig = Rig(farm, remotes, ["source", "echo"], time=time_of)
+    rig = Rig(farm, remotes, ["source", "echo"], OLD, time=time_of)
     with rig.connect("source") as stalled, rig.connect("echo") as sock:
         stalled.sendall(ENDLESS)
         read_exact(stalled, 1000)
@@ -156,7 +157,7 @@ def test_stalled_download(farm, origins):
 def test_stalled_upload(farm, origins):
     with ScriptOrigin() as deaf:
         remotes = [tcp("deaf", deaf), tcp("echo", origins.echo)]
-        rig = Rig(farm, remotes, ["deaf", "echo"], time={"stall": 0.5})
+        rig = Rig(farm, remotes, ["deaf", "echo"], OLD, time={"stall": 0.5})
         with rig.connect("deaf") as stalled, rig.connect("echo") as sock:
             writer = threading.Thread(target=pour, args=(stalled,))
             writer.start()

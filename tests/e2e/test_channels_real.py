@@ -174,7 +174,7 @@ def test_ssh_session_that_is_cut(ssh):
         client.terminate()
         client.wait(10)
         client.stdout.close()
-    ssh.channel.rig.service.wait_line("INTERRUPT", since=since)
+    ssh.channel.rig.service.wait_line("INTERRUPT|FINISH sent", since=since)
 
 
 @pytest.mark.parametrize("protocol", [[], ["-O"]], ids=["sftp", "scp"])

@@ -222,7 +222,8 @@ def test_service_gets_what_a_quick_opener_sent(port, service, reader, size):
 def test_opener_gets_what_our_service_sent(port, shared_farm, reader):
     """Servers that close after their answer, and that speak first."""
     with SourceOrigin(BLOB) as source, BannerOrigin() as banner:
-        wspc = offer(shared_farm, port, tcp("source", source), tcp("banner", banner))
+        remotes = [tcp("source", source), tcp("banner", banner)]
+        wspc = offer(shared_farm, port, *remotes, dialect="0.10")
         for number in range(ROUNDS):
             size = 1 + number * 1000
             with link_to(port) as opener:
@@ -242,7 +243,7 @@ def test_opener_gets_what_our_service_sent(port, shared_farm, reader):
 
 def test_service_gets_what_our_opener_sent(farm, port, service, reader):
     """A client that sends and closes at once."""
-    opener = Opener(farm, port, "raw:pw")
+    opener = Opener(farm, port, "raw:pw", dialect="0.10")
     for number in range(ROUNDS):
         data = BLOB[: 1 + number * 1000]
         with opener.connect("raw:pw") as sock:

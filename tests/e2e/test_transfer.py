@@ -98,7 +98,7 @@ def test_both_directions_at_once(wspc):
 
 def test_stalled_download_leaves_the_others_alone(farm):
     """Protocol 0.10 has no flow control: who holds up the link for time.stall is cut off."""
-    _, wspc = farm.pair(time={"stall": 1})
+    _, wspc = farm.pair(time={"stall": 1}, dialect="0.10")
     with SourceOrigin(BLOB) as source, EchoOrigin() as echo:
         with by_socks(wspc, source.port) as stalled, by_socks(wspc, echo.port) as sock:
             stalled.sendall((1 << 40).to_bytes(8, "big"))

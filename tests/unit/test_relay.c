@@ -1,197 +1,5 @@
-#include "fake_wsp_1.h"
-
-#include "net/relay.h"
-#include "unit/net_help.h"
-
-enum { HELD_MAX = 256 * 1024 }; /* bytes a channel of 0.10 holds before its link has to wait */
-
-/* A relay on a link whose peer is the test, as is the reader and writer behind the stream. */
-struct fixture {
-    struct wsp_loop *loop;
-    struct rig rig;
-    struct relay relay;
-    int far;
-    struct received got;
-    size_t delivered; /* bytes of the sequence that the peer has written */
-    unsigned done, closed;
-    enum chan_end end;
-};
-
-static struct fixture *fixture_of(struct relay *r)
-{
-    return container_of(r, struct fixture, relay);
-}
-
-static void on_opened(struct chan *ch, struct slice bound)
-{
-    (void)ch;
-    (void)bound;
-}
-
-static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
-{
-    struct fixture *f = fixture_of(container_of(ch, struct relay, chan));
-
-    f->closed++;
-    f->end = end;
-    relay_closed(ch, end, text);
-}
-
-static const struct chan_ops ops = {
-    .opened = on_opened,
-    .closed = on_closed,
-    .deliver = relay_deliver,
-    .pull = relay_pull,
-    .finished = relay_finished,
-    .flushing = relay_flushing,
-};
-
-static void on_done(struct relay *r)
-{
-    assert_false(stream_is_open(&r->stream));
-    fixture_of(r)->done++;
-}
-
-static void on_stream(struct stream *s)
-{
-    (void)s;
-}
-
-static struct slice id_of(const struct fixture *f)
-{
-    return f->relay.chan.node.key;
-}
-
-static void open_channel(struct fixture *f, uint64_t window)
-{
-    struct msg_request request = {.type = MSG_DYNAMIC, .url = slice_str("tcp://x")};
-    struct sent s;
-
-    assert_int_equal(link_open(&f->rig.link, &f->relay.chan, &request), WSP_OK);
-    assert_true(rig_next(&f->rig, &s));
-    peer_respond(&f->rig, id_of(f), window);
-    assert_int_equal(f->relay.chan.state, CHAN_OPEN);
-}
-
-static int start_fixture(void **state, enum link_dialect dialect)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    int fds[2];
-
-    assert_non_null(f);
-    f->loop = wsp_loop_new();
-    assert_non_null(f->loop);
-    tcp_pair(fds, 64 * 1024);
-    relay_init(&f->relay, f->loop, &ops, on_done);
-    assert_int_equal(stream_init(&f->relay.stream, f->loop, fds[0], on_stream), WSP_OK);
-    f->far = fds[1];
-    if (dialect == LINK_WSP_1)
-        rig_start_1(&f->rig, true);
-    else
-        rig_start(&f->rig, true);
-    open_channel(f, 1000000);
-    *state = f;
-    return 0;
-}
-
-static int setup(void **state)
-{
-    return start_fixture(state, LINK_0_10);
-}
-
-static int setup_1(void **state)
-{
-    return start_fixture(state, LINK_WSP_1);
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    relay_fini(&f->relay);
-    relay_fini(&f->relay);
-    rig_stop(&f->rig);
-    assert_int_equal(pool_used(loop_pool(f->loop)), 0);
-    if (f->far >= 0)
-        close(f->far);
-    wsp_loop_free(f->loop);
-    free(f);
-    return 0;
-}
-
-static void start(struct fixture *f, const char *early)
-{
-    assert_int_equal(relay_start(&f->relay, slice_str(early)), WSP_OK);
-    turn_until_idle(f->loop);
-}
-
-/* What waited in front of the link goes in, as the carrier would see to it. */
-static void pump(struct fixture *f)
-{
-    if (f->rig.rx.len && !f->rig.link.failed)
-        rig_pump(&f->rig);
-}
-
-/* The peer sends `n` more bytes of the sequence; false when not all were taken. */
-static bool deliver(struct fixture *f, size_t n)
-{
-    uint8_t *data = malloc(n);
-
-    assert_non_null(data);
-    pattern_fill(data, f->delivered, n);
-    rig_send(&f->rig, id_of(f), MSG_TRANSFER, slice_of(data, n));
-    free(data);
-    f->delivered += n;
-    return f->rig.rx.len == 0;
-}
-
-static size_t held(const struct fixture *f)
-{
-    return f->relay.chan.held.bytes;
-}
-
-static void deliver_until_full(struct fixture *f)
-{
-    while (deliver(f, 10000))
-        assert_in_range(f->delivered, 0, 64 * 1024 * 1024);
-}
-
-/* The stream takes no more, and a part waits in the channel. */
-static void deliver_until_held(struct fixture *f)
-{
-    while (held(f) < 100000)
-        assert_true(deliver(f, 10000));
-}
-
-static void receive_all(struct fixture *f)
-{
-    wait_for(f->loop, f->far,
-             (pump(f), receive_some(f->far, &f->got, f->delivered) || f->got.len == f->delivered));
-    assert_int_equal(f->got.len, f->delivered);
-    assert_false(f->got.mismatch);
-}
-
-static void receive_end(struct fixture *f)
-{
-    wait_for(f->loop, f->far, receive_some(f->far, &f->got, SIZE_MAX));
-    assert_false(f->got.mismatch);
-}
-
-static void reset_far(struct fixture *f)
-{
-    struct linger hard = {1, 0};
-
-    setsockopt(f->far, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-    close(f->far);
-    f->far = -1;
-    wait_for(f->loop, -1, f->relay.stream.hangup || f->done);
-}
-
-static void end_far(struct fixture *f)
-{
-    shutdown(f->far, SHUT_WR);
-    wait_for(f->loop, -1, f->relay.stream.hangup);
-}
+/* A stream behind a channel of 0.10 (net/relay.c). */
+#include "relay_help.h"
 
 /* While the reader keeps up nothing is held. */
 static void test_deliver_direct(void **state)
@@ -240,27 +48,6 @@ static void test_slow_reader_again(void **state)
     receive_all(f);
 }
 
-/* The channel has ended: all that was held, then a proper end. */
-static void flushed(struct fixture *f, enum chan_end end)
-{
-    assert_int_equal(f->relay.chan.state, CHAN_FLUSHING);
-    assert_int_equal(f->closed, 0);
-    assert_int_equal(f->done, 0);
-    assert_true(timer_is_set(&f->relay.idle));
-    receive_end(f);
-    assert_true(f->got.eof);
-    assert_int_equal(f->got.len, f->delivered);
-    assert_int_equal(f->done, 1);
-    assert_int_equal(f->closed, 1);
-    assert_int_equal(f->end, end);
-    assert_false(timer_is_set(&f->relay.idle));
-}
-
-static void interrupt(struct fixture *f, const char *data)
-{
-    rig_send(&f->rig, id_of(f), MSG_INTERRUPT, slice_str(data));
-}
-
 static void test_ended_by_peer(void **state)
 {
     struct fixture *f = *state;
@@ -278,9 +65,9 @@ static void test_ended_by_us(void **state)
     start(f, "");
     deliver_until_held(f);
     end_far(f);
-    rig_take(&f->rig);
     link_fill(&f->rig.link);
     assert_int_equal(f->relay.chan.state, CHAN_DRAINING);
+    rig_take(&f->rig);
     rig_advance(&f->rig, 20 * MS);
     flushed(f, CHAN_END_SENT);
 }
@@ -387,22 +174,29 @@ static void test_reader_breaks_while_draining(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, "");
-    deliver_until_held(f);
-    assert_int_equal(send(f->far, "answer", 6, 0), 6);
-    end_far(f);
-    rig_expect(&f->rig, id_of(f), MSG_TRANSFER, slice_str("answer"));
-    link_fill(&f->rig.link);
-    assert_int_equal(f->relay.chan.state, CHAN_DRAINING);
-    reset_far(f);
-    turn_until_idle(f->loop);
-    assert_true(deliver(f, 10000));
-    rig_expect_nothing(&f->rig);
-    assert_int_equal(f->done, 0);
-    rig_advance(&f->rig, 20 * MS);
-    rig_expect(&f->rig, id_of(f), MSG_INTERRUPT, slice_str(""));
-    assert_int_equal(f->end, CHAN_END_SENT);
-    assert_int_equal(f->done, 1);
+    for (int full = 0; full < 2; full++) {
+        start(f, "");
+        if (full)
+            deliver_until_held(f);
+        assert_int_equal(send(f->far, "answer", 6, 0), 6);
+        end_far(f);
+        rig_expect(&f->rig, id_of(f), MSG_TRANSFER, slice_str("answer"));
+        link_fill(&f->rig.link);
+        assert_int_equal(f->relay.chan.state, CHAN_DRAINING);
+        reset_far(f);
+        turn_until_idle(f->loop);
+        assert_true(deliver(f, 10000));
+        assert_int_equal(held(f), 0);
+        rig_expect_nothing(&f->rig);
+        assert_int_equal(f->done, 0);
+        rig_advance(&f->rig, 20 * MS);
+        rig_expect(&f->rig, id_of(f), MSG_INTERRUPT, slice_str(""));
+        assert_int_equal(f->end, CHAN_END_SENT);
+        assert_int_equal(f->done, 1);
+        teardown(state);
+        setup(state);
+        f = *state;
+    }
 }
 
 static void test_reader_breaks_while_flushing(void **state)
@@ -513,157 +307,6 @@ static void test_half_close(void **state)
     flushed(f, CHAN_END_PEER);
 }
 
-/* ---- half-close in wsp.1 */
-
-static void fill_window(struct fixture *f)
-{
-    while (f->relay.chan.window.left)
-        assert_true(deliver(f, f->relay.chan.window.left < 10000 ? f->relay.chan.window.left
-                                                                 : (size_t)10000));
-}
-
-/* Takes what the link says apart from WINDOW; true when that is FINISH. */
-static bool heard_finish(struct fixture *f)
-{
-    struct sent s;
-
-    while (rig_next(&f->rig, &s))
-        if (s.frame.op == WS_BINARY && s.msg.cmd != MSG_WINDOW) {
-            assert_int_equal(s.msg.cmd, MSG_FINISH);
-            return true;
-        }
-    return false;
-}
-
-static void finish(struct fixture *f)
-{
-    rig_send(&f->rig, id_of(f), MSG_FINISH, slice_of(NULL, 0));
-}
-
-/* The stream ends first: it still takes everything, far more than a window. */
-static void test_stream_ends_first(void **state)
-{
-    struct fixture *f = *state;
-
-    start(f, "");
-    end_far(f);
-    assert_true(heard_finish(f));
-    assert_int_equal(f->relay.chan.state, CHAN_SENT);
-    for (int i = 0; i < 5; i++) {
-        fill_window(f);
-        receive_all(f);
-    }
-    fill_window(f);
-    assert_true(held(f) > 0);
-    finish(f);
-    flushed(f, CHAN_END_PEER);
-    assert_false(heard_finish(f));
-}
-
-/* The peer ends first: the reader sees that behind everything, and may still speak. */
-static void test_peer_ends_first(void **state)
-{
-    struct fixture *f = *state;
-
-    start(f, "");
-    fill_window(f);
-    assert_true(held(f) > 0);
-    finish(f);
-    assert_int_equal(f->relay.chan.state, CHAN_HEARD);
-    receive_end(f);
-    assert_true(f->got.eof);
-    assert_int_equal(f->got.len, f->delivered);
-    assert_int_equal(f->done, 0);
-    assert_int_equal(send(f->far, "answer", 6, 0), 6);
-    wait_for(f->loop, -1, f->relay.stream.readable);
-    rig_expect(&f->rig, id_of(f), MSG_TRANSFER, slice_str("answer"));
-    end_far(f);
-    assert_true(heard_finish(f));
-    assert_int_equal(f->end, CHAN_END_SENT);
-    assert_int_equal(f->done, 1);
-}
-
-/* Both have ended, with bytes on the way to a slow reader. */
-static void test_both_end(void **state)
-{
-    struct fixture *f = *state;
-
-    start(f, "");
-    fill_window(f);
-    finish(f);
-    end_far(f);
-    assert_true(heard_finish(f));
-    flushed(f, CHAN_END_SENT);
-}
-
-/* INTERRUPT CLOSED: what is held is still delivered. */
-static void test_closed_by_peer(void **state)
-{
-    struct fixture *f = *state;
-
-    start(f, "");
-    fill_window(f);
-    interrupt(f, "");
-    flushed(f, CHAN_END_PEER);
-    assert_false(heard_finish(f));
-}
-
-/* Any other reason resets the stream, half-closed or not. */
-static void test_reset_by_peer(void **state)
-{
-    struct fixture *f = *state;
-
-    for (int half = 0; half < 3; half++) {
-        start(f, "");
-        fill_window(f);
-        if (half == 1) {
-            end_far(f);
-            assert_true(heard_finish(f));
-        } else if (half == 2) {
-            finish(f);
-        }
-        interrupt(f, "\x01");
-        assert_int_equal(f->end, CHAN_END_PEER_RESET);
-        assert_int_equal(f->done, 1);
-        receive_end(f);
-        assert_true(f->got.reset);
-        teardown(state);
-        setup_1(state);
-        f = *state;
-    }
-}
-
-/* The stream breaks after our FINISH: only INTERRUPT can say so. */
-static void test_breaks_after_finish(void **state)
-{
-    struct fixture *f = *state;
-
-    start(f, "");
-    end_far(f);
-    assert_true(heard_finish(f));
-    fill_window(f);
-    reset_far(f);
-    wait_for(f->loop, -1, f->done == 1);
-    expect_interrupt(&f->rig, id_of(f), MSG_RESET);
-    rig_expect_nothing(&f->rig);
-}
-
-/* The stream breaks after the peer's FINISH: what it sent before goes first. */
-static void test_breaks_after_their_finish(void **state)
-{
-    struct fixture *f = *state;
-
-    start(f, "");
-    finish(f);
-    assert_int_equal(send(f->far, "answer", 6, 0), 6);
-    wait_for(f->loop, -1, f->relay.stream.readable);
-    reset_far(f);
-    link_fill(&f->rig.link);
-    rig_expect(&f->rig, id_of(f), MSG_TRANSFER, slice_str("answer"));
-    expect_interrupt(&f->rig, id_of(f), MSG_RESET);
-    assert_int_equal(f->done, 1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -686,13 +329,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_half_close, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deliver_direct, setup_1, teardown),
         cmocka_unit_test_setup_teardown(test_pull, setup_1, teardown),
-        cmocka_unit_test_setup_teardown(test_stream_ends_first, setup_1, teardown),
-        cmocka_unit_test_setup_teardown(test_peer_ends_first, setup_1, teardown),
-        cmocka_unit_test_setup_teardown(test_both_end, setup_1, teardown),
-        cmocka_unit_test_setup_teardown(test_closed_by_peer, setup_1, teardown),
-        cmocka_unit_test_setup_teardown(test_reset_by_peer, setup_1, teardown),
-        cmocka_unit_test_setup_teardown(test_breaks_after_finish, setup_1, teardown),
-        cmocka_unit_test_setup_teardown(test_breaks_after_their_finish, setup_1, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

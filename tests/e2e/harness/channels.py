@@ -19,9 +19,9 @@ def tcp(name, target, host="127.0.0.1"):
     return f"tcp://{name}@{host}:{port}"
 
 
-def offer(farm, server_port, *remotes, registered=True, **config):
+def offer(farm, server_port, *remotes, registered=True, dialect=None, **config):
     """A wspc that has registered services."""
-    wspc = farm.wspc(services(server_port, *remotes), **config)
+    wspc = farm.wspc(services(server_port, *remotes, dialect=dialect), **config)
     if registered:
         wspc.wait_line(REGISTERED, count=len(remotes))
     return wspc
@@ -33,14 +33,15 @@ class Opener:
     socks5:// or http:// in front for a proxy through a tunnel.
     """
 
-    def __init__(self, farm, server_port, *names, host="127.0.0.1", **config):
+    def __init__(self, farm, server_port, *names, host="127.0.0.1", dialect=None, **config):
         self.host = host.strip("[]")
         self.ports = {name: free_port() for name in names}
         urls = {True: [], False: []}
         for name, port in self.ports.items():
             proxy = "://" in name
             urls[proxy].append(f"{name if proxy else 'tcp://' + name}@{host}:{port}")
-        self.wspc = farm.wspc(entry(server_port, dynamic=urls[True], local=urls[False]), **config)
+        only = entry(server_port, dynamic=urls[True], local=urls[False], dialect=dialect)
+        self.wspc = farm.wspc(only, **config)
         self.wspc.wait_line(LISTENING, count=len(names))
 
     def connect(self, name):
@@ -55,16 +56,19 @@ class Opener:
             return True
 
 
-class Rig:
-    """All three, on loopback. `config` goes to each of them."""
+MIXES = [(opener, service) for opener in ("0.10", "wsp.1") for service in ("0.10", "wsp.1")]
 
-    def __init__(self, farm, remotes, names, **config):
+
+class Rig:
+    """All three, on loopback. `mix` tells the dialects of opener and service, `config` goes to each."""
+
+    def __init__(self, farm, remotes, names, mix=(None, None), **config):
         self.farm = farm
         self.config = config
         self.wsps = farm.wsps(**config)
         self.port = self.wsps.config["port"]
-        self.service = offer(farm, self.port, *remotes, **config)
-        self.opener = Opener(farm, self.port, *names, **config)
+        self.service = offer(farm, self.port, *remotes, dialect=mix[1], **config)
+        self.opener = Opener(farm, self.port, *names, dialect=mix[0], **config)
 
     @property
     def daemons(self):
@@ -114,6 +118,28 @@ class UnixEcho:
         with sock, suppress(OSError):
             while data := sock.recv(1 << 16):
                 sock.sendall(data)
+
+
+class UnixScript:
+    """Hands each connection to a socket file to the test."""
+
+    def __init__(self, path):
+        self.path = path
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def accept(self):
+        self.listener.settimeout(patience(10))
+        sock, _ = self.listener.accept()
+        sock.settimeout(patience(10))
+        return sock
 
 
 def connect_unix(path):

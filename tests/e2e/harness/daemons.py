@@ -20,8 +20,8 @@ FAST = {"reconnect_min": 0.1, "reconnect_max": 0.4, "drain": 1}
 
 # The log lines that tests wait for: the only place that knows their wording.
 LISTENING = r"listening on "
-LINK_UP = r"link {}: up"
-LINK_FAILED = r"link {}: cannot connect.*{}"
+LINK_UP = r"link {}(\.\d+)?: up"  # "link 1.2" is the second connection of the first entry
+LINK_FAILED = r"link {}(\.\d+)?: cannot connect.*{}"
 
 SANITIZER = re.compile(
     r"ERROR: (Address|Leak|Memory)Sanitizer|WARNING: ThreadSanitizer|runtime error: "

@@ -91,6 +91,13 @@ def reset(sock):
     sock.close()
 
 
+def was_reset(sock, timeout=5):
+    """Waits for the reset, with or without an end of the stream before it."""
+    watch = select.poll()
+    watch.register(sock, select.POLLERR)
+    assert watch.poll(1000 * patience(timeout)), "no reset"
+
+
 def eventually(condition, what, timeout=5):
     """Polls until `condition()` is true and returns its value."""
     deadline = time.monotonic() + patience(timeout)
