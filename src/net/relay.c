@@ -1,7 +1,6 @@
 #include "net/relay.h"
 
 #include <errno.h>
-#include <errno.h>
 #include <sys/socket.h>
 
 enum {
@@ -169,6 +168,14 @@ static struct chan_pull pull_early(struct relay *r, uint8_t *out, size_t cap)
     return (struct chan_pull){n, CHAN_THEN_MORE};
 }
 
+static enum chan_then end_of_stream(struct relay *r)
+{
+    if (r->torn)
+        return CHAN_THEN_RESET;
+    r->ended = true;
+    return r->deaf ? CHAN_THEN_CLOSE : CHAN_THEN_END;
+}
+
 /* A stream that has ended, with nothing before that, can say so without room. */
 static enum chan_then peek_end(struct relay *r)
 {
@@ -178,9 +185,8 @@ static enum chan_then peek_end(struct relay *r)
     if (!r->stream.hangup || r->early.len)
         return CHAN_THEN_MORE;
     n = recv(r->stream.watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    r->ended = n == 0;
-    if (r->ended)
-        return CHAN_THEN_END;
+    if (n == 0)
+        return end_of_stream(r);
     return n > 0 || errno == EAGAIN || errno == EINTR ? CHAN_THEN_MORE : CHAN_THEN_RESET;
 }
 
@@ -198,9 +204,8 @@ struct chan_pull relay_pull(struct chan *ch, uint8_t *out, size_t cap)
     n = stream_recv(&r->stream, out, cap);
     if (n > 0)
         return (struct chan_pull){(size_t)n, r->stream.readable ? CHAN_THEN_MORE : CHAN_THEN_IDLE};
-    r->ended = n == STREAM_EOF && !r->torn;
-    if (r->ended)
-        return (struct chan_pull){0, r->deaf ? CHAN_THEN_CLOSE : CHAN_THEN_END};
+    if (n == STREAM_EOF)
+        return (struct chan_pull){0, end_of_stream(r)};
     return (struct chan_pull){0, n == STREAM_AGAIN ? CHAN_THEN_IDLE : CHAN_THEN_RESET};
 }
 

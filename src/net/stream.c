@@ -30,18 +30,23 @@ enum wsp_err stream_init(struct stream *s, struct wsp_loop *loop, int fd,
 {
     *s = (struct stream){.loop = loop, .on_event = on_event, .writable = true};
     s->watch = (struct watch){.fd = -1, .on_event = on_watch};
-    if (watch_start(loop, &s->watch, fd, POLLER_READ | POLLER_WRITE) != WSP_OK) {
+    if (watch_start(loop, &s->watch, fd, POLLER_READ) != WSP_OK) {
         close(fd);
         return WSP_ERR_SYSTEM;
     }
     return WSP_OK;
 }
 
+static unsigned interest_of(const struct stream *s)
+{
+    return s->asks_writable ? POLLER_READ | POLLER_WRITE : POLLER_READ;
+}
+
 enum wsp_err stream_move(struct stream *to, struct stream *from, void (*on_event)(struct stream *s))
 {
     *to = *from;
     to->on_event = on_event;
-    if (watch_move(from->loop, &to->watch, &from->watch, POLLER_READ | POLLER_WRITE) != WSP_OK) {
+    if (watch_move(from->loop, &to->watch, &from->watch, interest_of(from)) != WSP_OK) {
         to->watch.fd = -1;
         return WSP_ERR_SYSTEM;
     }
@@ -65,6 +70,16 @@ ssize_t stream_recv(struct stream *s, void *out, size_t cap)
     return n;
 }
 
+/* Most streams are never full: being told that they can be written to would be so many wake-ups. */
+static bool wait_writable(struct stream *s)
+{
+    s->writable = false;
+    if (s->asks_writable)
+        return true;
+    s->asks_writable = true;
+    return watch_modify(s->loop, &s->watch, interest_of(s)) == WSP_OK;
+}
+
 ssize_t stream_send(struct stream *s, const struct iovec *iov, int count)
 {
     struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
@@ -76,13 +91,13 @@ ssize_t stream_send(struct stream *s, const struct iovec *iov, int count)
     do
         n = sendmsg(s->watch.fd, &msg, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
-    if (n < 0) {
+    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
         s->writable = false;
-        return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_ERROR;
+        return STREAM_ERROR;
     }
-    if ((size_t)n < total)
-        s->writable = false;
-    return n;
+    if ((n < 0 || (size_t)n < total) && !wait_writable(s))
+        return STREAM_ERROR;
+    return n < 0 ? STREAM_AGAIN : n;
 }
 
 size_t stream_unacked(const struct stream *s)

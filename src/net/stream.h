@@ -16,6 +16,7 @@ struct stream {
     void (*on_event)(struct stream *s); /* a flag was set; may close or free the stream */
     bool readable;
     bool writable;
+    bool asks_writable; /* the loop watches for it: from the first send on that was short */
     bool hangup; /* FIN or an error is behind what can be read */
     bool broken; /* an error, or both directions have ended */
 };

@@ -60,6 +60,7 @@ static inline void user_init(struct user *u, struct wsp_loop *loop)
         .opened = user_opened,
         .closed = user_closed,
         .deliver = relay_deliver,
+        .deliver_iov = relay_deliver_iov,
         .pull = relay_pull,
         .finished = relay_finished,
         .flushing = relay_flushing,

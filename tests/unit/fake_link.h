@@ -68,6 +68,11 @@ static inline void rig_goaway(struct link *l)
     rig_of(l)->goaways++;
 }
 
+static inline uint64_t rig_now(const struct link *l)
+{
+    return container_of(l, struct rig, link)->now;
+}
+
 static inline uint64_t rig_acked(struct link *l)
 {
     uint64_t unacked = rig_of(l)->unacked;
@@ -132,6 +137,7 @@ static inline void rig_begin(struct rig *r, struct link_options opt)
         .wake = rig_wake,
         .acked = rig_acked,
         .random = rig_random,
+        .now = rig_now,
         .settled = rig_settled,
         .goaway = rig_goaway,
     };

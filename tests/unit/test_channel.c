@@ -31,7 +31,7 @@ struct row {
 static const struct row table[] = {
     {CHAN_OPENING, SUCCESS, CHAN_OPEN, NO_ANSWER, "", NO_END},
     {CHAN_OPENING, FAILED, CHAN_CLOSED, NO_ANSWER, "", CHAN_END_FAILED},
-    {CHAN_OPENING, GARBLED, CHAN_CLOSED, NO_ANSWER, "", CHAN_END_FAILED},
+    {CHAN_OPENING, GARBLED, CHAN_CLOSED, MSG_INTERRUPT, "reset", CHAN_END_FAILED},
     {CHAN_OPENING, DATA, CHAN_OPENING, MSG_INTERRUPT, UNKNOWN_ID, NO_END},
     {CHAN_OPENING, EMPTY, CHAN_OPENING, MSG_INTERRUPT, UNKNOWN_ID, NO_END},
     {CHAN_OPENING, INTERRUPT, CHAN_CLOSED, NO_ANSWER, "", CHAN_END_FAILED},
@@ -240,6 +240,7 @@ static void test_texts(void **state)
     e = rig_opening(&r);
     rig_send(&r, end_id(e), MSG_RESPOND, slice_str("\x0a"));
     assert_string_equal(e->text, "undecodable response");
+    rig_expect(&r, end_id(e), MSG_INTERRUPT, slice_str("reset"));
     e = rig_opening(&r);
     rig_send(&r, end_id(e), MSG_RESPOND, slice_str("")); /* code 0 is left out: FAILED */
     assert_int_equal(e->how, CHAN_END_FAILED);
