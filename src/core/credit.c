@@ -3,7 +3,7 @@
 enum {
     GRANT_PART = 4,
     FIRST_SHARE = 4096,  /* a new channel gets this part of what is free */
-    ROUND_MIN_US = 2000, /* two round trips count as this at least: what is nearer is fast anyway */
+    ROUND_MIN_US = 500, /* two round trips count as this at least: what is nearer is fast anyway */
 };
 
 bool credit_reserve(struct credit_cap *c, size_t n)

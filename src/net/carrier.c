@@ -4,8 +4,8 @@
 
 enum {
     LINK_LOWAT = 128 * 1024,     /* bytes of a link kept unsent in the kernel */
-    INPUT_BUDGET = 1024 * 1024,  /* bytes taken in before others get their turn */
-    OUTPUT_BUDGET = 1024 * 1024, /* bytes sent before others get their turn */
+    INPUT_BUDGET = 256 * 1024,  /* bytes taken in before others get their turn */
+    OUTPUT_BUDGET = 256 * 1024, /* bytes sent before others get their turn */
     RX_ROOM_MIN = 32 * 1024, /* with less room behind it, what is left in rx moves to the front */
     FLUSH_US = 2000000,      /* for the last bytes of a failed link */
     QUICKACK_MAX = 4096,     /* after shorter reads the peer gets its acknowledgement at once */
