@@ -101,10 +101,10 @@ static bool reserve_more(struct credit_cap *cap, size_t n)
 static void end_round(struct credit_window *w, const struct credit_terms *t)
 {
     uint64_t limit_us = 2 * t->rtt_us > ROUND_MIN_US ? 2 * t->rtt_us : (uint64_t)ROUND_MIN_US;
-    size_t more = w->size;
+    size_t more = t->window_max > w->size ? t->window_max - w->size : 0;
 
-    if (more > t->window_max - w->size)
-        more = t->window_max - w->size;
+    if (more > w->size)
+        more = w->size;
     if (w->clean && more && t->now - w->since_us < limit_us && reserve_more(t->cap, more)) {
         w->size += more;
         w->owed += more;

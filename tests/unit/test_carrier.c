@@ -48,20 +48,21 @@ static void on_end(struct carrier *c, const char *why)
     snprintf(current->why, sizeof(current->why), "%s", why);
 }
 
-static void start(struct fixture *f, struct carrier *c, int fd, bool server)
+static void start(struct fixture *f, struct carrier *c, int fd, enum link_dialect dialect)
 {
     struct carrier_start s = {
         .loop = f->loop,
         .fd = fd,
-        .opt = link_options_of(server),
+        .opt = link_options_of(c == &f->server),
         .connect = on_connect,
         .on_end = on_end,
     };
 
+    s.opt.dialect = dialect;
     assert_int_equal(carrier_start(c, &s), WSP_OK);
 }
 
-static struct fixture *setup_over(void (*pair)(int fds[2]))
+static struct fixture *setup_over(void (*pair)(int fds[2]), enum link_dialect dialect)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     int fds[2];
@@ -70,8 +71,8 @@ static struct fixture *setup_over(void (*pair)(int fds[2]))
     f->loop = wsp_loop_new();
     assert_non_null(f->loop);
     pair(fds);
-    start(f, &f->client, fds[0], false);
-    start(f, &f->server, fds[1], true);
+    start(f, &f->client, fds[0], dialect);
+    start(f, &f->server, fds[1], dialect == LINK_WSP_1 ? LINK_EITHER : dialect);
     current = f;
     return f;
 }
@@ -83,13 +84,19 @@ static void default_tcp_pair(int fds[2])
 
 static int setup(void **state)
 {
-    *state = setup_over(default_tcp_pair);
+    *state = setup_over(default_tcp_pair, LINK_0_10);
+    return 0;
+}
+
+static int setup_1(void **state)
+{
+    *state = setup_over(default_tcp_pair, LINK_WSP_1);
     return 0;
 }
 
 static int setup_unix(void **state)
 {
-    *state = setup_over(unix_pair);
+    *state = setup_over(unix_pair, LINK_0_10);
     return 0;
 }
 
@@ -283,6 +290,67 @@ static void test_user_resets(void **state)
     exchange(f, open_channel(f), &f->in[1], 1000); /* the link lives */
 }
 
+/* ---- wsp.1 */
+
+/* One reader that takes nothing holds up nobody else, and costs no more than its window. */
+static void test_stalled_reader_1(void **state)
+{
+    struct fixture *f = *state;
+    struct user *a = open_channel(f), *b = &f->in[0];
+    struct user *c = open_channel(f), *d = &f->in[1];
+
+    wait_for(f->loop, -1, (send_more(a, a->sent + 65536), a->relay.chan.credit == 0));
+    exchange(f, c, d, 3000000);
+    exchange(f, d, c, 3000000);
+    assert_in_range(b->relay.chan.held.bytes, 1, b->relay.chan.window.size);
+    exchange(f, a, b, a->sent);
+    exchange(f, a, b, a->sent + 3000000);
+}
+
+/* Each direction ends by itself. */
+static void test_half_close_1(void **state)
+{
+    struct fixture *f = *state;
+    struct user *a = open_channel(f), *b = &f->in[0];
+
+    wait_for(f->loop, b->far,
+             (send_more(a, 2000000), receive_some(b->far, &b->got, 2000000), a->sent == 2000000));
+    shutdown(a->far, SHUT_WR);
+    receive_end(f, b);
+    assert_true(b->got.eof);
+    assert_int_equal(b->got.len, 2000000);
+    assert_false(a->closed || b->closed);
+    exchange(f, b, a, 2000000);
+    shutdown(b->far, SHUT_WR);
+    receive_end(f, a);
+    assert_true(a->got.eof);
+    wait_for(f->loop, -1, a->done && b->done);
+    assert_int_equal(f->client.link.channels.count, 0);
+    assert_int_equal(f->server.link.channels.count, 0);
+    assert_int_equal(f->client.link.cap.used + f->server.link.cap.used, 0);
+    wait_for(f->loop, -1, pool_used(loop_pool(f->loop)) == 0);
+}
+
+/* A reset goes through, to the other side's reader. */
+static void test_reset_1(void **state)
+{
+    struct fixture *f = *state;
+    struct user *a = open_channel(f), *b = &f->in[0];
+    struct linger hard = {1, 0};
+
+    exchange(f, a, b, 1000);
+    setsockopt(a->far, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    close(a->far);
+    a->far = -1;
+    receive_end(f, b);
+    assert_true(b->got.reset);
+    wait_for(f->loop, -1, a->done && b->done);
+    assert_int_equal(b->end, CHAN_END_PEER_RESET);
+    exchange(f, open_channel(f), &f->in[1], 1000);
+}
+
+/* ---- ends of the link */
+
 /* The link is lost at the client: on both sides the users' connections are reset, not closed, and
  * what was queued is not pretended to be all. */
 static void test_link_lost(void **state)
@@ -357,6 +425,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bytes_both_ways, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bytes_both_ways, setup_unix, teardown),
         cmocka_unit_test_setup_teardown(test_many_channels, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_channels, setup_1, teardown),
+        cmocka_unit_test_setup_teardown(test_stalled_reader_1, setup_1, teardown),
+        cmocka_unit_test_setup_teardown(test_half_close_1, setup_1, teardown),
+        cmocka_unit_test_setup_teardown(test_reset_1, setup_1, teardown),
+        cmocka_unit_test_setup_teardown(test_link_closed, setup_1, teardown),
+        cmocka_unit_test_setup_teardown(test_open_refused, setup_1, teardown),
         cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peer_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_server_side_ends, setup, teardown),

@@ -65,6 +65,9 @@ static const struct bad bad_clients[] = {
      "remote[0]: expected a scheme of http://, https://, tcp://, unix:// or tunnel://"},
     {"\"remote\":[\"http://h:1?mode=path&value=a\",\"tcp://h:2?mode=path&value=a\"]",
      "remote[1]: same mode and value as remote[0]"},
+    {"\"dialect\":\"0.1\"", "dialect: expected auto, 0.10 or wsp.1"},
+    {"\"connections\":17", "connections: expected a whole number from 1 to 16"},
+    {"\"dialect\":\"0.10\",\"connections\":2", "connections: dialect 0.10 has one connection only"},
     {"\"remote\":{}", "remote: expected an array, found an object"},
     {"\"auth\":\"s3cret\\u0007\"", "auth: control bytes are not allowed"},
     {"\"auth\":1", "auth: expected a string, found a number"},
@@ -251,6 +254,31 @@ static void expect_remote(const struct wspc_remote *r, const char *url, const ch
     assert_int_equal(r->port, port);
 }
 
+/* What only matters to wsp.1. */
+static void test_dialect(void **state)
+{
+    static const char text[] =
+        "{\"limits\":{\"memory\":8388608,\"channel_memory\":262144},\"client\":["
+        "{\"server\":\"ws://a\",\"dialect\":\"wsp.1\",\"connections\":4},"
+        "{\"server\":\"ws://b\",\"dialect\":\"0.10\",\"connections\":1},"
+        "{\"server\":\"ws://c\",\"dialect\":\"auto\"},{\"server\":\"ws://d\"}]}";
+    static const enum config_dialect want[] = {CONFIG_DIALECT_WSP_1, CONFIG_DIALECT_0_10,
+                                               CONFIG_DIALECT_AUTO, CONFIG_DIALECT_AUTO};
+    char error[CONFIG_ERROR_MAX];
+    struct wspc_config c;
+
+    (void)state;
+    assert_int_equal(load(&c, text, error), WSP_OK);
+    for (size_t i = 0; i < COUNT(want); i++) {
+        assert_int_equal(c.client[i].dialect, want[i]);
+        assert_int_equal(c.client[i].connections, i == 0 ? 4 : 1);
+    }
+    assert_int_equal(c.memory.process_bytes, 8 << 20);
+    assert_int_equal(c.memory.link_bytes, 6 << 20); /* three quarters of that */
+    assert_int_equal(c.memory.channel_bytes, 256 << 10);
+    wspc_config_fini(&c);
+}
+
 static void test_full(void **state)
 {
     const struct wspc_listener *l;
@@ -321,7 +349,7 @@ int main(void)
         cmocka_unit_test(test_bad_files),       cmocka_unit_test(test_bad_clients),
         cmocka_unit_test(test_bad_servers),     cmocka_unit_test(test_servers),
         cmocka_unit_test(test_server_prefixes), cmocka_unit_test(test_full),
-        cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_dialect),         cmocka_unit_test(test_prefixes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,10 @@ static const struct bad bad[] = {
      "1:22: egress: unknown key \"alow\": did you mean \"allow\"?"},
     {"{\"port\":80,\"limits\":{\"links\":0}}",
      "1:30: limits.links: expected a whole number from 1 to 1000000"},
+    {"{\"port\":80,\"limits\":{\"memory\":1000}}",
+     "1:31: limits.memory: expected a whole number from 1048576 to 1099511627776"},
+    {"{\"port\":80,\"dialect\":\"wsp.2\"}", "1:22: dialect: expected auto, 0.10 or wsp.1"},
+    {"{\"port\":80,\"dialect\":1}", "1:22: dialect: expected a string, found a number"},
     {"{\"port\":80,\"client\":[]}", "1:12: unknown key \"client\": expected one of log, ssl, host, "
                                     "auth, path, port, bind, time, egress, limits, "
                                     "upstream_ca, dialect"},
@@ -123,6 +127,10 @@ static void test_defaults(void **state)
     assert_int_equal(c.max_links, 1024);
     assert_int_equal(c.max_channels, 4096);
     assert_int_equal(c.max_connections, 8192);
+    assert_int_equal(c.dialect, CONFIG_DIALECT_AUTO);
+    assert_in_range(c.memory.process_bytes, 64 << 20, 1 << 30);
+    assert_int_equal(c.memory.link_bytes, c.memory.process_bytes / 4 * 3);
+    assert_int_equal(c.memory.channel_bytes, 16 << 20);
     assert_int_equal(c.time.dial_us, 10000000);
     assert_int_equal(c.time.reconnect_min_us, 500000);
     assert_int_equal(c.time.drain_us, 30000000);
@@ -137,8 +145,9 @@ static const char full[] =
     "\"time\":{\"dial\":1,\"open\":2,\"handshake\":3,\"ping\":4,\"dead\":5,\"probe\":6,"
     "\"probe_answer\":7,\"reconnect_min\":0.25,\"reconnect_max\":8,\"healthy\":9,\"stall\":10,"
     "\"drain\":11},\"egress\":{\"allow\":[\"*.example.com\",\"10.0.0.0/8:80-90\"],\"deny\":[]},"
-    "\"limits\":{\"links\":1,\"channels_per_link\":2,\"connections\":3},"
-    "\"upstream_ca\":{\"own\":\"/etc/own.pem\"}}";
+    "\"limits\":{\"links\":1,\"channels_per_link\":2,\"connections\":3,"
+    "\"memory\":8388608,\"link_memory\":4194304,\"channel_memory\":1048576},"
+    "\"dialect\":\"wsp.1\",\"upstream_ca\":{\"own\":\"/etc/own.pem\"}}";
 
 static void test_full(void **state)
 {
@@ -163,6 +172,10 @@ static void test_full(void **state)
     assert_int_equal(c.max_links, 1);
     assert_int_equal(c.max_channels, 2);
     assert_int_equal(c.max_connections, 3);
+    assert_int_equal(c.memory.process_bytes, 8 << 20);
+    assert_int_equal(c.memory.link_bytes, 4 << 20);
+    assert_int_equal(c.memory.channel_bytes, 1 << 20);
+    assert_int_equal(c.dialect, CONFIG_DIALECT_WSP_1);
     assert_int_equal(c.upstream_ca_count, 1);
     assert_string_equal(c.upstream_ca[0].name, "own");
     assert_string_equal(c.upstream_ca[0].file, "/etc/own.pem");
