@@ -27,7 +27,8 @@ void check(bool ok, const char *what);
 /* Zeroed; never NULL. A test that lets allocations fail spares those made here. */
 void *sim_alloc(size_t len);
 
-extern unsigned sim_allocating; /* not 0: this is the simulation's own */
+/* Not 0: this allocation is the simulation's own. Volatile, since compilers know calloc by name. */
+extern volatile unsigned sim_allocating;
 
 /* The bytes of endless streams: no two agree for long, nor does one with itself further on. */
 void stream_fill(uint8_t *out, size_t len, uint64_t stream, uint64_t pos);
