@@ -124,7 +124,8 @@ static void ask(struct registration *r)
     if (link_open(l, &r->chan, &request) != WSP_OK ||
         timer_set(loop_of(s), &r->timer, loop_now(loop_of(s)) + ANSWER_US) != WSP_OK) {
         chan_forget(&r->chan);
-        r->state = REGISTRATION_WANTED;
+        r->state = REGISTRATION_REFUSED;
+        timer_set(loop_of(s), &r->timer, loop_now(loop_of(s)) + BACKOFF_MIN_US);
     }
 }
 

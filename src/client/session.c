@@ -8,6 +8,8 @@
 #include "client/uplink.h"
 #include "proto/forward.h"
 
+enum { LEAVING_MAX = 4 }; /* links that a server has sent away and that are still open, for each */
+
 static struct uplink *uplink_of(struct list *node)
 {
     return container_of(node, struct uplink, node);
@@ -44,10 +46,14 @@ bool session_is_up(const struct session *s)
 static void fill_up(struct session *s, size_t wanted)
 {
     struct list *node, *tmp;
-    size_t count = 0;
+    size_t count = 0, leaving = 0;
 
-    list_each (node, tmp, &s->uplinks)
+    list_each (node, tmp, &s->uplinks) {
         count += !uplink_of(node)->leaving;
+        leaving += uplink_of(node)->leaving;
+    }
+    if (leaving > LEAVING_MAX * wanted)
+        return; /* this server sends away whoever comes: wait until it lets go of them */
     for (; count < wanted && !s->client->draining; count++)
         if (!uplink_new(s))
             log_error(loop_log(s->client->loop), "%s: out of memory for a link", s->name);
@@ -71,8 +77,7 @@ void session_link_leaving(struct session *s)
 
 void session_link_down(struct session *s)
 {
-    if (list_empty(&s->uplinks))
-        fill_up(s, 1);
+    fill_up(s, 1);
     registrations_go_on(s);
 }
 

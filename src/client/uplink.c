@@ -309,6 +309,7 @@ struct uplink *uplink_new(struct session *s)
 {
     struct uplink *u = calloc(1, sizeof(*u));
     size_t number = ++s->uplink_number;
+    uint64_t delay_us = 0;
 
     if (!u)
         return NULL;
@@ -318,7 +319,9 @@ struct uplink *uplink_new(struct session *s)
     u->stream.watch.fd = -1;
     u->timer.fire = on_timer;
     snprintf(u->name, sizeof(u->name), number == 1 ? "%s" : "%s.%zu", s->name, number);
-    if (timer_set(loop_of(u), &u->timer, loop_now(loop_of(u))) != WSP_OK) {
+    if (number > (size_t)s->config->connections)
+        delay_us = next_delay(u); /* it replaces one that was sent away */
+    if (timer_set(loop_of(u), &u->timer, loop_now(loop_of(u)) + delay_us) != WSP_OK) {
         free(u);
         return NULL;
     }

@@ -135,7 +135,8 @@ static struct chan_pull on_pull(struct chan *ch, uint8_t *out, size_t cap)
         chan_took(from, part);
         n += part;
     }
-    chan_settle(from);
+    if (cap)
+        chan_settle(from);
     return (struct chan_pull){n, from->held.bytes ? CHAN_THEN_MORE : e->then};
 }
 

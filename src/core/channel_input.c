@@ -83,9 +83,14 @@ static void give_back(struct chan *ch, size_t n)
     ch->window.size -= n;
 }
 
+static size_t held_max(const struct chan *ch)
+{
+    return credit_is_short(ch->cap) ? HELD_SHORT : HELD_MAX;
+}
+
 static size_t room_0_10(struct chan *ch, size_t len)
 {
-    size_t max = credit_is_short(ch->cap) ? HELD_SHORT : HELD_MAX;
+    size_t max = held_max(ch);
     size_t room = ch->held.bytes < max ? max - ch->held.bytes : 0;
 
     if (len > room)
@@ -124,6 +129,8 @@ size_t chan_input(struct chan *ch, uint8_t *data, size_t len)
         taken = ch->ops->deliver(ch, data, len);
         if (l->rx_chan != ch)
             return len;
+        if (taken)
+            ch->moved = true;
         account(ch, taken);
     }
     if (taken == len)
@@ -169,6 +176,8 @@ int chan_held(const struct chan *ch, struct iovec *iov, int max)
 
 void chan_took(struct chan *ch, size_t n)
 {
+    if (n)
+        ch->moved = true;
     queue_consume(&ch->held, ch->pool, n);
     give_back(ch, n);
     account(ch, n);
@@ -190,7 +199,7 @@ void chan_settle(struct chan *ch)
 {
     struct link *l = ch->link;
 
-    if (l && l->blocked == ch && ch->held.bytes < HELD_MAX / 2) {
+    if (l && l->blocked == ch && ch->held.bytes < held_max(ch) / 2) {
         l->blocked = NULL;
         l->opt.ops->wake(l);
     }

@@ -158,14 +158,15 @@ static void ask_life(struct link *l, uint64_t now)
     uint8_t random[13];
     char id[2 * sizeof(random)];
 
+    if (l->asked_us)
+        return;
     l->opt.ops->random(random, sizeof(random));
     for (size_t i = 0; i < sizeof(random); i++) {
         id[2 * i] = hex[random[i] >> 4];
         id[2 * i + 1] = hex[random[i] & 15];
     }
     link_put(l, slice_of(id, sizeof(id)), MSG_TRANSFER, slice_str("?"));
-    if (!l->asked_us)
-        l->asked_us = now;
+    l->asked_us = now;
 }
 
 static void server_life(struct link *l, uint64_t now)

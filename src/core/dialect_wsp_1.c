@@ -353,6 +353,12 @@ static void tick(struct link *l, uint64_t now)
         ping(l, now);
 }
 
+static void ask_life(struct link *l, uint64_t now)
+{
+    if (!l->asked_us)
+        ping(l, now);
+}
+
 void wsp_1_measure(struct link *l)
 {
     if (!l->ping_us && l->now_us >= l->rtt_next_us)
@@ -370,5 +376,5 @@ const struct dialect dialect_wsp_1 = {
     .interrupt = interrupt,
     .deadline = deadline,
     .tick = tick,
-    .ask_life = ping,
+    .ask_life = ask_life,
 };

@@ -207,6 +207,17 @@ static void gather(struct link *l, struct chan *ch, uint8_t *data, size_t n)
     l->gathered[l->gathered_count++] = (struct iovec){data, n};
 }
 
+/* The link has to wait for this channel. Trying again without success is no new beginning. */
+static void block(struct link *l, struct chan *ch)
+{
+    if (ch->moved || !ch->blocked_us)
+        ch->blocked_us = l->now_us;
+    ch->moved = false;
+    l->blocked = ch;
+    l->blocked_us = ch->blocked_us;
+    l->beat_us = l->now_us;
+}
+
 /* How much of `n` bytes the channel of the current TRANSFER takes; all, once it is gone. */
 static size_t deliver(struct link *l, uint8_t *data, size_t n)
 {
@@ -217,10 +228,8 @@ static size_t deliver(struct link *l, uint8_t *data, size_t n)
         gather(l, ch, data, n);
     else if (ch)
         taken = chan_input(ch, data, n);
-    if (taken < n) {
-        l->blocked = ch;
-        l->blocked_us = l->beat_us = l->now_us;
-    }
+    if (taken < n)
+        block(l, ch);
     return taken;
 }
 

@@ -1,7 +1,10 @@
 /* Opening channels and answering those that want to: what is the same in both dialects. */
 #include "core/dialect.h"
 
-enum { ERROR_TEXT_MAX = 1024 }; /* bytes of a refusal's text that are sent */
+enum {
+    ERROR_TEXT_MAX = 1024, /* bytes of a refusal's text that are sent */
+    BOUND_MAX = 256,       /* no address is longer; of one that is, nothing is sent */
+};
 
 /* A window that its owner would grant us at once. */
 static bool is_window(struct link *l, uint64_t window)
@@ -123,6 +126,8 @@ void link_respond(struct link *l, struct slice id, const struct msg_response *re
         r.error.len = ERROR_TEXT_MAX;
     while (r.error.len && !slice_is_utf8(r.error))
         r.error.len--; /* a proto3 string must be UTF-8 */
+    if (r.bound.len > BOUND_MAX)
+        r.bound.len = 0;
     if (msg_response_write(&r, data, sizeof(data), &len) != WSP_OK)
         return;
     log_debug(l->opt.log, "%s chan %.*s: RESPOND %s%.*s sent", l->name, SLICE_FMT(id),

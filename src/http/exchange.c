@@ -231,8 +231,13 @@ static size_t on_deliver(struct upstream_user *user, uint8_t *data, size_t len)
     enum wsp_err err;
 
     if (c->head_sent == 0) { /* it answers what was never asked: not this request's, and no good */
+        bool reused = c->up->reused;
+
         drop_upstream(c);
-        use_upstream(c, UPSTREAM_NEW);
+        if (reused)
+            use_upstream(c, UPSTREAM_NEW);
+        else
+            http_conn_refuse(c, 502, "", "the service speaks first: it is no HTTP service");
         return len;
     }
     c->answered = true;

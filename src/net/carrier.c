@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 enum {
-    LINK_LOWAT = 128 * 1024,     /* bytes of a link kept unsent in the kernel */
+    LINK_LOWAT = 128 * 1024,    /* bytes of a link kept unsent in the kernel */
     INPUT_BUDGET = 256 * 1024,  /* bytes taken in before others get their turn */
     OUTPUT_BUDGET = 256 * 1024, /* bytes sent before others get their turn */
     RX_ROOM_MIN = 32 * 1024, /* with less room behind it, what is left in rx moves to the front */

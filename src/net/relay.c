@@ -184,6 +184,8 @@ static enum chan_then peek_end(struct relay *r)
 
     if (!r->stream.hangup || r->early.len)
         return CHAN_THEN_MORE;
+    if (r->stream.broken && !r->chan.told)
+        return CHAN_THEN_RESET; /* what came before it is not worth waiting for room */
     n = recv(r->stream.watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (n == 0)
         return end_of_stream(r);

@@ -17,8 +17,8 @@ struct stream {
     bool readable;
     bool writable;
     bool asks_writable; /* the loop watches for it: from the first send on that was short */
-    bool hangup; /* FIN or an error is behind what can be read */
-    bool broken; /* an error, or both directions have ended */
+    bool hangup;        /* FIN or an error is behind what can be read */
+    bool broken;        /* an error, or both directions have ended */
 };
 
 /* Results of stream_recv and stream_send beside a byte count. */

@@ -64,7 +64,8 @@ uint8_t msg_reason_parse(struct slice in, struct slice *text)
 {
     uint8_t reason = in.len ? in.p[0] : (uint8_t)MSG_CLOSED;
 
-    slice_advance(&in, in.len ? 1 : 0);
+    if (in.len)
+        slice_advance(&in, 1);
     *text = in;
     return reason;
 }

@@ -43,7 +43,8 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
     forget(c);
     if (!s || end == CHAN_END_LINK_LOST)
         return;
-    log_info(loop_log(s->server->loop), "%.*s: withdrawn by its client", SLICE_FMT(s->name));
+    if (log_limit_ok(&s->server->noise, loop_now(s->server->loop)))
+        log_info(loop_log(s->server->loop), "%.*s: withdrawn by its client", SLICE_FMT(s->name));
     service_withdraw(s);
 }
 
@@ -136,7 +137,8 @@ void claim_end(struct claim *c)
 
 static void refuse(struct claim *c, const char *why)
 {
-    log_info(c->chan.link->opt.log, "%s: registration refused: %s", c->chan.link->name, why);
+    if (log_limit_ok(&c->server->noise, loop_now(c->server->loop)))
+        log_info(c->chan.link->opt.log, "%s: registration refused: %s", c->chan.link->name, why);
     chan_refuse(&c->chan, slice_str(why));
     forget(c);
 }

@@ -138,6 +138,7 @@ void peer_start(struct server *s, const struct peer_start *with)
         return;
     }
     p->address = *with->address;
+    p->noise = (struct log_limit){.window_us = 10000000, .burst = 1024};
     list_push(&s->peers, &p->node);
     s->peer_count++;
     log_info(loop_log(s->loop), "%s: up, from %s", name, text);

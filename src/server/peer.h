@@ -12,6 +12,7 @@ struct peer {
     struct address address;
     struct instance *instance; /* whose link it is */
     struct list instance_node; /* on instance->peers */
+    struct log_limit noise;    /* for log lines about its registrations */
     unsigned wrong_passwords;  /* in the minute that began at wrong_since_us */
     uint64_t wrong_since_us;
 };

@@ -199,12 +199,15 @@ const char *register_url(struct peer *p, struct slice url, struct register_resul
         snprintf(r->text, sizeof(r->text), "channel %s already registered", w.name);
         return r->text;
     }
+    if (!link_takes_opens(&p->carrier.link))
+        return "goaway: this link takes nothing new";
     if (p->instance->service_count >= PEER_SERVICES_MAX)
         return "too many registrations on this link";
     r->service = service_new(p, &w, url);
     if (!r->service)
         return "out of memory";
-    log_info(loop_log(p->server->loop), "%s: registered %s", p->carrier.link.name, w.name);
+    if (log_limit_ok(&p->noise, loop_now(p->server->loop)))
+        log_info(loop_log(p->server->loop), "%s: registered %s", p->carrier.link.name, w.name);
     return NULL;
 }
 

@@ -274,7 +274,7 @@ static void check_life(struct ws_wrap *w)
     uint64_t dead_us = ping_us * 18 / 5; /* 90 s where a ping is sent after 25 s */
     uint64_t next_us;
 
-    if (v->stream.readable || v->out.bytes) {
+    if ((v->stream.readable && !v->stream.hangup) || v->out.bytes) {
         w->heard_us = now;
         w->pings = 0;
     }

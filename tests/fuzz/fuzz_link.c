@@ -1,5 +1,5 @@
-/* A whole link, as server or client, fed with the input in pieces: whatever comes, it ends clean.
- */
+/* A whole link, as server or client, in either dialect, fed with the input in pieces: whatever
+ * comes, it ends clean, and what was set aside for it is given back. The first byte chooses. */
 #include <assert.h>
 #include <string.h>
 
@@ -26,21 +26,65 @@ static void on_opened(struct chan *ch, struct slice bound)
     (void)bound;
 }
 
+/* The first byte of a delivery says what the endpoint does with it. */
 static size_t on_deliver(struct chan *ch, uint8_t *data, size_t len)
 {
-    if (len && data[0] == 'x')
+    switch (data[0]) {
+    case 'x':
         chan_abort(ch);
-    return len;
+        return len;
+    case 'r':
+        chan_reset(ch);
+        return len;
+    case 'h':
+        return len / 2; /* the rest is held */
+    default:
+        return len;
+    }
+}
+
+static size_t on_deliver_iov(struct chan *ch, const struct iovec *iov, int count)
+{
+    size_t taken = 0;
+
+    for (int i = 0; i < count; i++) {
+        size_t n = on_deliver(ch, iov[i].iov_base, iov[i].iov_len);
+
+        taken += n;
+        if (n < iov[i].iov_len || !chan_live(ch))
+            break;
+    }
+    return taken;
+}
+
+static void on_finished(struct chan *ch)
+{
+    chan_ready(ch);
 }
 
 static struct chan_pull on_pull(struct chan *ch, uint8_t *out, size_t cap)
 {
-    (void)ch;
-    memset(out, 'p', cap < 100 ? cap : 100);
-    return (struct chan_pull){cap < 100 ? cap : 100, CHAN_THEN_IDLE};
+    size_t n = cap < 100 ? cap : 100;
+
+    if (n)
+        memset(out, 'p', n);
+    return (struct chan_pull){n, ch->told ? CHAN_THEN_END : CHAN_THEN_IDLE};
 }
 
-static const struct chan_ops ops = {on_opened, on_closed, on_deliver, on_pull};
+static const struct chan_ops ops = {
+    .opened = on_opened,
+    .closed = on_closed,
+    .deliver = on_deliver,
+    .pull = on_pull,
+    .finished = on_finished,
+};
+static const struct chan_ops gathering_ops = {
+    .opened = on_opened,
+    .closed = on_closed,
+    .deliver = on_deliver,
+    .deliver_iov = on_deliver_iov,
+    .pull = on_pull,
+};
 
 static void on_connect(struct link *l, struct slice id, const struct msg_request *request)
 {
@@ -49,8 +93,10 @@ static void on_connect(struct link *l, struct slice id, const struct msg_request
     for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
         if (chan_live(&ends[i].chan))
             continue;
-        chan_init(&ends[i].chan, &ops);
-        assert(link_adopt(l, &ends[i].chan, id) == WSP_OK);
+        chan_init(&ends[i].chan, i % 2 ? &ops : &gathering_ops);
+        ends[i].chan.peeks = i % 2;
+        if (link_adopt(l, &ends[i].chan, id) != WSP_OK)
+            break;
         chan_accept(&ends[i].chan, slice_of(NULL, 0));
         chan_ready(&ends[i].chan);
         return;
@@ -92,6 +138,7 @@ static void feed(struct link *l, const uint8_t *data, size_t size, size_t piece)
         assert(used <= held);
         memmove(buffer, buffer + used, held - used);
         held -= used;
+        chan_resume(&ends[now / 1000 % (sizeof(ends) / sizeof(*ends))].chan);
         link_fill(l);
         link_sent(l, l->out.bytes);
         link_tick(l, now);
@@ -100,21 +147,28 @@ static void feed(struct link *l, const uint8_t *data, size_t size, size_t piece)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct link_ops link_ops = {on_connect, on_wake, acked, zeros};
+    static const struct link_ops link_ops = {
+        .connect = on_connect, .wake = on_wake, .acked = acked, .random = zeros};
+    static const enum link_dialect dialects[] = {LINK_0_10, LINK_WSP_1, LINK_EITHER,
+                                                 LINK_WSP_1_AWAITED};
+    struct credit_cap memory = {.max = 1 << 20};
     struct pool pool;
     struct link link;
     struct link_options opt = {
-        .name = "fuzz", .ops = &link_ops, .pool = &pool, .max_channels = 100};
+        .name = "fuzz", .ops = &link_ops, .pool = &pool, .max_channels = 100, .memory = &memory};
 
     if (size < 2)
         return 0;
     opt.server = data[0] & 1;
+    opt.dialect = dialects[data[0] >> 1 & (opt.server ? 3 : 1)];
     opt.ping_us = opt.dead_us = opt.probe_us = opt.probe_answer_us = opt.stall_us = 1000000000;
     pool_init(&pool, 4);
     link_init(&link, &opt, 1);
     feed(&link, data + 2, size - 2, data[1] ? data[1] : 1000);
     link_fini(&link);
-    assert(pool.used == 0);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+        chan_abort(&ends[i].chan);
+    assert(pool_used(&pool) == 0 && memory.used == 0);
     pool_fini(&pool);
     return 0;
 }

@@ -68,8 +68,9 @@ static void encode_inner(char **word)
 
         msg_request_write(&r, out, sizeof(out), &n);
     } else {
-        struct msg_response r = {atoi(word[2]) != 0, unhex(word[3], store[3]),
-                                 unhex(word[4], store[4])};
+        struct msg_response r = {.success = atoi(word[2]) != 0,
+                                 .error = unhex(word[3], store[3]),
+                                 .bound = unhex(word[4], store[4])};
 
         msg_response_write(&r, out, sizeof(out), &n);
     }

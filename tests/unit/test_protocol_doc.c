@@ -286,7 +286,7 @@ static void go_on(struct side *a, struct side *b)
 
 static struct end *open_url(struct side *s, enum msg_type type, const char *url)
 {
-    struct msg_request request = {.type = type, .url = slice_str(url)};
+    struct msg_request request = {.type = (int32_t)type, .url = slice_str(url)};
     struct end *e = new_end(s);
 
     assert_int_equal(link_open(&s->link, &e->ch, &request), WSP_OK);
