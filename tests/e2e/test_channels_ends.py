@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness import socks
-from harness.channels import TAKEN, Opener, Rig, echoes, offer, tcp
+from harness.channels import MIXES, TAKEN, Opener, Rig, echoes, offer, tcp
 from harness.env import patience
 from harness.net import eventually, how_it_ends, read_exact
 from harness.reverse import REFUSED, REGISTERED
@@ -20,6 +20,8 @@ MIB = 1 << 20
 BLOB = random.Random(577).randbytes(MIB)
 ENDLESS = (1 << 40).to_bytes(8, "big")
 OLD = "0.10", "0.10"
+
+every_mix = pytest.mark.parametrize("mix", MIXES, ids=lambda mix: "-".join(mix))
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +55,13 @@ def pour(sock):
             sock.sendall(BLOB[:100_000])
 
 
+@every_mix
 @pytest.mark.parametrize("victim", ["service", "wsps", "opener"])
-def test_killed_in_mid_transfer(farm, victim):
+def test_killed_in_mid_transfer(farm, victim, mix):
     """Who is left resets its TCP side: nobody takes a part for the whole. Then all recovers."""
     with ScriptOrigin() as origin, EchoOrigin() as echo:
         remotes, names = [tcp("script", origin), tcp("echo", echo)], ["script", "echo"]
-        rig = Rig(farm, remotes, names)
+        rig = Rig(farm, remotes, names, mix)
         mid = Mid(rig, "script", origin)
         marks = {name: daemon.mark() for name, daemon in rig.daemons.items()}
         rig.daemons[victim].kill()
@@ -70,18 +73,19 @@ def test_killed_in_mid_transfer(farm, victim):
             rig.service.wait_line(REGISTERED, count=2, since=marks["service"])
             rig.opener.wspc.wait_link(since=marks["opener"])
         elif victim == "service":
-            offer(farm, rig.port, *remotes)
+            offer(farm, rig.port, *remotes, dialect=mix[1])
         else:
-            rig.opener = Opener(farm, rig.port, *names)
+            rig.opener = Opener(farm, rig.port, *names, dialect=mix[0])
         assert rig.echoes("echo")
 
 
+@every_mix
 @pytest.mark.parametrize("end", ["here", "there"])
-def test_one_side_closes(farm, end):
+def test_one_side_closes(farm, end, mix):
     """The other side gets everything, then the end."""
     with ScriptOrigin() as origin:
-        rig = Rig(farm, [tcp("script", origin)], ["script"])
-        for size in (1, 1000, MIB):
+        rig = Rig(farm, [tcp("script", origin)], ["script"], mix)
+        for size in (1, 1000, MIB) if len(set(mix)) == 1 else (MIB,):
             with rig.connect("script") as here, origin.accept() as there:
                 socks_of = {"here": here, "there": there}
                 mine = socks_of.pop(end)
@@ -89,7 +93,7 @@ def test_one_side_closes(farm, end):
                 sender = threading.Thread(target=lambda s, n: (s.sendall(BLOB[:n]), s.close()),
                                           args=(mine, size))  # fmt: skip
                 sender.start()
-                assert how_it_ends(other) == (BLOB[:size], "eof")
+                assert how_it_ends(other, rig.end_time) == (BLOB[:size], "eof")
                 sender.join()
 
 
@@ -181,10 +185,11 @@ def slowest_echo(sock, rounds):
 # ---- SIGTERM
 
 
+@every_mix
 @pytest.mark.parametrize("who", ["wsps", "service", "opener"])
-def test_drain(farm, origins, who):
+def test_drain(farm, origins, who, mix):
     """What is open goes on to its end, nothing new begins."""
-    rig = Rig(farm, [tcp("echo:pw", origins.echo)], ["echo:pw"], time={"drain": 10})
+    rig = Rig(farm, [tcp("echo:pw", origins.echo)], ["echo:pw"], mix, time={"drain": 10})
     daemon = rig.daemons[who]
     with rig.connect("echo:pw") as one, rig.connect("echo:pw") as two:
         assert echoes(one) and echoes(two)
@@ -193,7 +198,7 @@ def test_drain(farm, origins, who):
         for sock in (one, two):
             assert echoes(sock, BLOB[:200_000])
         assert daemon.process.poll() is None
-    assert daemon.wait_end(timeout=3) == 0
+    assert daemon.wait_end(3 if rig.end_time == 5 else rig.end_time) == 0
 
 
 def opens(rig):
@@ -203,12 +208,14 @@ def opens(rig):
         return False
 
 
+@every_mix
 @pytest.mark.parametrize("who", ["wsps", "service", "opener"])
 @pytest.mark.parametrize("again", [False, True])
-def test_end_of_the_drain(farm, who, again):
+def test_end_of_the_drain(farm, who, again, mix):
     """When its time is over, or with a second signal: a part is never taken for the whole."""
     with ScriptOrigin() as origin:
-        rig = Rig(farm, [tcp("script", origin)], ["script"], time={"drain": 10 if again else 0.3})
+        times = {"drain": 10 if again else 0.3}
+        rig = Rig(farm, [tcp("script", origin)], ["script"], mix, time=times)
         mid = Mid(rig, "script", origin)
         rig.daemons[who].signal(signal.SIGTERM)
         if again:

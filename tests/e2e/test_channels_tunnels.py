@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from harness import socks
-from harness.channels import Rig, echoes
+from harness.channels import MIXES, Rig, echoes
 from harness.http_client import exchange, get, read_response
 from harness.http_origin import HttpOrigin, pattern
 from harness.net import free_port, how_it_ends
@@ -28,11 +28,11 @@ def origins():
         yield Origins(stack)
 
 
-@pytest.fixture(scope="module")
-def rig(shared_farm):
+@pytest.fixture(scope="module", params=MIXES, ids=lambda mix: "-".join(mix))
+def rig(request, shared_farm):
     names = [f"{scheme}://{channel}" for scheme in ("socks5", "http")
              for channel in ("vpn:pw", "free", "none:pw")]  # fmt: skip
-    return Rig(shared_farm, ["tunnel://vpn:pw@", "tunnel://free@"], names)
+    return Rig(shared_farm, ["tunnel://vpn:pw@", "tunnel://free@"], names, request.param)
 
 
 @pytest.fixture(params=["vpn:pw", "free"])
@@ -48,7 +48,7 @@ def test_socks5_through_a_tunnel(rig, tunnel, origins):
             assert echoes(sock)
     with socks.open_socks(port, "127.0.0.1", origins.source.port) as sock:
         sock.sendall(len(BLOB).to_bytes(8, "big"))
-        assert how_it_ends(sock) == (BLOB, "eof")
+        assert how_it_ends(sock, rig.end_time) == (BLOB, "eof")
 
 
 def test_http_through_a_tunnel(rig, tunnel, origins):

@@ -10,7 +10,7 @@ import pytest
 
 from harness import socks
 from harness.daemons import entry
-from harness.env import SANITIZED, volume
+from harness.env import DIALECTS, SANITIZED, volume
 from harness.http_client import read_response
 from harness.http_origin import HttpOrigin, pattern
 from harness.net import connect, eventually, how_it_ends, read_exact
@@ -24,10 +24,10 @@ LARGEST = volume(8 * MIB, MIB)
 BLOB = random.Random(710).randbytes(LARGEST + MIB)
 
 
-@pytest.fixture(scope="module")
-def wspc(shared_farm):
+@pytest.fixture(scope="module", params=DIALECTS)
+def wspc(request, shared_farm):
     server = shared_farm.wsps()
-    return shared_farm.wspc(entry(server.config["port"]))
+    return shared_farm.wspc(entry(server.config["port"], dialect=request.param))
 
 
 def by_socks(wspc, port):

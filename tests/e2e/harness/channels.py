@@ -5,7 +5,7 @@ import threading
 from contextlib import suppress
 
 from harness.daemons import LISTENING, entry
-from harness.env import patience
+from harness.env import DIALECTS, patience
 from harness.net import connect, free_port, how_it_ends, read_exact
 from harness.reverse import REGISTERED, services
 
@@ -56,7 +56,7 @@ class Opener:
             return True
 
 
-MIXES = [(opener, service) for opener in ("0.10", "wsp.1") for service in ("0.10", "wsp.1")]
+MIXES = [(opener, service) for opener in DIALECTS for service in DIALECTS]
 
 
 class Rig:
@@ -65,6 +65,9 @@ class Rig:
     def __init__(self, farm, remotes, names, mix=(None, None), **config):
         self.farm = farm
         self.config = config
+        self.mix = mix
+        # Seconds: towards 0.10, an end may wait for 5 s of silence.
+        self.end_time = 5 if mix[0] == mix[1] else 12
         self.wsps = farm.wsps(**config)
         self.port = self.wsps.config["port"]
         self.service = offer(farm, self.port, *remotes, dialect=mix[1], **config)

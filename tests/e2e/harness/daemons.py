@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from harness.env import BIN_DIR, patience
+from harness.env import BIN_DIR, DIALECT, patience
 from harness.net import free_port
 
 AUTH = "s3cret-of-the-link"
@@ -182,6 +182,7 @@ class Farm:
             "auth": AUTH,
             "log": {"level": "debug"},
             "time": {**FAST, **dict(time)},
+            "dialect": DIALECT,
             **config,
         }
         daemon = self.start("wsps", {k: v for k, v in config.items() if v is not None})

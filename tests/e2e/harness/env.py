@@ -9,6 +9,10 @@ BIN_DIR = Path(os.environ.get("WSP_BIN_DIR", ROOT / "build")).resolve()
 # A sanitizer build is several times slower: less volume, more patience.
 SANITIZED = os.environ.get("WSP_SANITIZED") == "1"
 
+# With WSP_DIALECT=0.10 every wsps speaks that only: the tests of wsp.1 are left out.
+DIALECT = os.environ.get("WSP_DIALECT")
+DIALECTS = [DIALECT] if DIALECT else ["0.10", "wsp.1"]
+
 
 def volume(release, sanitized):
     """The amount to move: bytes, connections or rounds."""
