@@ -110,10 +110,12 @@ static const struct chan_ops tunnel_ops = {
     .flushing = relay_flushing,
 };
 
-/* Until the relay starts, what comes waits in the kernel; a client that has gone is seen then. */
+/* Until the relay starts, what comes waits in the kernel, be it an end; one that broke off has no use
+ * for the answer. */
 static void on_early_event(struct stream *s)
 {
-    (void)s;
+    if (s->broken)
+        tunnel_free(container_of(s, struct tunnel, relay.stream));
 }
 
 static enum failure failure_of_open(enum wsp_err err)

@@ -18,6 +18,9 @@ void conn_end(struct http_conn *c, bool reset);
 
 /* exchange.c */
 void exchange_event(struct http_conn *c); /* the client's stream has news */
+/* UPGRADED, and the stream is broken. True when that has ended the connection; else what came
+ * before is passed on first. */
+bool exchange_broken(struct http_conn *c);
 bool exchange_request_done(const struct http_conn *c);
 
 #endif

@@ -449,6 +449,17 @@ void http_conn_exchange(struct http_conn *c)
     use_upstream(c, c->retryable ? UPSTREAM_ANY : UPSTREAM_RECENT);
 }
 
+bool exchange_broken(struct http_conn *c)
+{
+    struct chan *ch = upstream_chan(c->up);
+
+    if (c->far_finished || ch->credit || !chan_can_send(ch))
+        return false;
+    chan_reset(ch); /* there is no room for what came before, and nobody waits for it */
+    conn_end(c, true);
+    return true;
+}
+
 void exchange_event(struct http_conn *c)
 {
     if (client_left(c)) {

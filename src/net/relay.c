@@ -99,7 +99,8 @@ static void on_event(struct stream *s)
 {
     struct relay *r = container_of(s, struct relay, stream);
 
-    if (!flush(r)) {
+    /* Nothing is sent or read any more in SENT: only this tells that the peer has gone. */
+    if (!flush(r) || (s->broken && r->chan.state == CHAN_SENT)) {
         broken(r);
         return;
     }

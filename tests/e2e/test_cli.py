@@ -291,7 +291,7 @@ def test_open_proxy_listener_is_warned_about(farm):
     client = entry(server.config["port"])
     client["dynamic"] = [f"socks5://:{free_port()}"]
     assert re.search(r"(?i)warn.*socks5|socks5.*(anyone|any|open)", farm.wspc(client).log())
-    client = entry(server.config["port"], dynamic_auth="user:password")
+    client = entry(server.config["port"], dynamic_auth="user:password", dialect="0.10")
     client["dynamic"] = [f"socks5://:{free_port()}"]
     assert not re.search(r"(?i)warn", farm.wspc(client).log())
 

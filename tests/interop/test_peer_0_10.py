@@ -187,7 +187,8 @@ def resident(daemon):
 
 def test_upgrade_request_is_the_captured_one(farm):
     with LinkListener() as listener:
-        farm.wspc(entry(listener.port, path="/proxy?a=%20b"), link=False)
+        client = entry(listener.port, path="/proxy?a=%20b", dialect="0.10")
+        farm.wspc(client, link=False)
         with listener.accept() as link:
             key = re.search(rb"Sec-WebSocket-Key: ([A-Za-z0-9+/]{22}==)\r\n", link.upgrade).group(1)
             assert link.upgrade == (

@@ -60,7 +60,7 @@ MIXES = [(opener, service) for opener in DIALECTS for service in DIALECTS]
 
 
 class Rig:
-    """All three, on loopback. `mix` tells the dialects of opener and service, `config` goes to each."""
+    """All three, on loopback. `mix`: the dialects of opener and service; `config` goes to each."""
 
     def __init__(self, farm, remotes, names, mix=(None, None), **config):
         self.farm = farm

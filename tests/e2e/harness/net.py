@@ -7,10 +7,11 @@ import socket
 import struct
 import time
 
-from harness.env import patience
+from harness.env import WORKER, WORKERS, patience
 
 # Below the ephemeral range, so that no outgoing connection takes a port between choice and use.
-_ports = itertools.cycle(random.sample(range(12000, 32000), 20000))
+_range = range(12000 + WORKER, 32000, WORKERS)
+_ports = itertools.cycle(random.sample(_range, len(_range)))
 
 
 def free_port():
