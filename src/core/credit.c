@@ -2,7 +2,8 @@
 
 enum {
     GRANT_PART = 4,
-    SMALL_PART = 16,    /* of the whole: while memory is short, a link that has more gets no more */
+    LAST_PART = 8,      /* of the whole: with less free ... */
+    SMALL_PART = 16,    /* ... a link that has more than this opens nothing more */
     FIRST_SHARE = 4096, /* a new channel gets this part of what is free */
     ROUND_MIN_US = 500, /* two round trips count as this at least: what is nearer is fast anyway */
 };
@@ -45,8 +46,9 @@ size_t credit_reserve_first(struct credit_cap *c)
 {
     size_t n = credit_free(c) / FIRST_SHARE;
 
-    /* The last quarter is for those that have little. */
-    if (c->parent && credit_is_short(c->parent) && c->used > c->parent->max / SMALL_PART)
+    /* The last part of all is for those that have little. */
+    if (c->parent && credit_free(c->parent) < c->parent->max / LAST_PART &&
+        c->used > c->parent->max / SMALL_PART)
         return 0;
     n -= n % CREDIT_WINDOW_MIN;
     if (n < CREDIT_WINDOW_MIN)
