@@ -110,8 +110,8 @@ static const struct chan_ops tunnel_ops = {
     .flushing = relay_flushing,
 };
 
-/* Until the relay starts, what comes waits in the kernel, be it an end; one that broke off has no use
- * for the answer. */
+/* Until the relay starts, what comes waits in the kernel, be it an end; one that broke off has no
+ * use for the answer. */
 static void on_early_event(struct stream *s)
 {
     if (s->broken)

@@ -135,7 +135,7 @@ def round_trip(wspc, data):
 
 
 def test_server_exchange(farm, server):
-    wspc = farm.wspc(entry(server.port))
+    wspc = farm.wspc(entry(server.port, dialect="0.10"))  # lws refuses what it has not
     for size in (1, 80, 125, 126, 65000, 66000, 2_000_000):
         round_trip(wspc, (bytes(range(251)) * (size // 251 + 1))[:size])
     server.wait_line("open socks5://anything.example:80", 7)
@@ -144,7 +144,7 @@ def test_server_exchange(farm, server):
 
 
 def test_server_many_channels(farm, server):
-    wspc = farm.wspc(entry(server.port))
+    wspc = farm.wspc(entry(server.port, dialect="0.10"))  # lws refuses what it has not
     threads = [
         threading.Thread(target=round_trip, args=(wspc, b"%03d" % number * 10_000))
         for number in range(20)
@@ -158,7 +158,7 @@ def test_server_many_channels(farm, server):
 
 
 def test_server_http_proxy(farm, server):
-    wspc = farm.wspc(entry(server.port))
+    wspc = farm.wspc(entry(server.port, dialect="0.10"))  # lws refuses what it has not
     with connect(wspc.port("http")) as sock:
         sock.sendall(b"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n")
         assert read_until(sock, b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
@@ -168,7 +168,7 @@ def test_server_http_proxy(farm, server):
 
 
 def test_server_closes(farm, server):
-    wspc = farm.wspc(entry(server.port))
+    wspc = farm.wspc(entry(server.port, dialect="0.10"))  # lws refuses what it has not
     with socks.open_socks(wspc.port("socks5"), "anything.example", 80) as sock:
         sock.sendall(b"before")
         assert read_exact(sock, 6) == b"before"
@@ -182,6 +182,6 @@ def test_server_closes(farm, server):
 
 
 def test_server_sees_orderly_end(farm, server):
-    wspc = farm.wspc(entry(server.port))
+    wspc = farm.wspc(entry(server.port, dialect="0.10"))  # lws refuses what it has not
     wspc.stop()
     server.wait_line("link closed")
