@@ -1,9 +1,8 @@
 #include "server/ws_visitor.h"
 
 enum {
-    FLUSH_US = 60000000,   /* for a visitor that takes nothing of the last bytes */
     FRAME_MAX = 64 * 1024, /* bytes of payload in one frame */
-    FRAME_MIN = 1024,      /* a smaller piece of more waits for room */
+    FLUSH_US = 60000000,   /* for a visitor that takes nothing of the last bytes */
 };
 
 static struct pool *pool_of(const struct ws_visitor *v)
@@ -83,48 +82,67 @@ static bool queue_rest(struct ws_visitor *v, struct slice s, size_t *skip)
     return queue_append(&v->out, pool_of(v), s) == WSP_OK;
 }
 
-static bool send_frame(struct ws_visitor *v, uint8_t *data, size_t len)
+/* One frame with the first `len` bytes of the pieces; what does not go out at once is queued. */
+static bool send_frame(struct ws_visitor *v, const struct iovec *piece, size_t len)
 {
     uint8_t header[WS_HEADER_MAX];
     struct ws_frame f = {.fin = true, .op = WS_BINARY, .len = len};
-    size_t header_len = ws_frame_write(&f, header);
-    struct iovec iov[2] = {{header, header_len}, {data, len}};
-    size_t sent = 0;
+    struct iovec iov[1 + WS_VISITOR_PIECES] = {{header, ws_frame_write(&f, header)}};
+    size_t sent;
+    ssize_t n;
+    int count = 1;
 
-    if (v->out.bytes == 0 && v->stream.writable) {
-        ssize_t n = stream_send(&v->stream, iov, 2);
-
-        if (n == STREAM_ERROR)
-            return dropped(v);
-        sent = n > 0 ? (size_t)n : 0;
+    for (size_t left = len; left; count++) {
+        iov[count] = piece[count - 1];
+        if (iov[count].iov_len > left)
+            iov[count].iov_len = left;
+        left -= iov[count].iov_len;
     }
-    if (queue_rest(v, slice_of(header, header_len), &sent) &&
-        queue_rest(v, slice_of(data, len), &sent))
-        return true;
-    return dropped(v);
+    n = stream_send(&v->stream, iov, count);
+    if (n == STREAM_ERROR)
+        return dropped(v);
+    sent = n > 0 ? (size_t)n : 0;
+    for (int i = 0; i < count; i++)
+        if (!queue_rest(v, slice_of(iov[i].iov_base, iov[i].iov_len), &sent))
+            return dropped(v);
+    return true;
 }
 
-/* How many of `len` bytes may go into the next frame. */
-static size_t frame_size(const struct ws_visitor *v, size_t len)
+static size_t frame_size(const struct iovec *piece, int count)
 {
-    size_t held = v->out.bytes + WS_HEADER_MAX;
-    size_t room = held < WS_VISITOR_QUEUE_MAX ? WS_VISITOR_QUEUE_MAX - held : 0;
-    size_t n = len < FRAME_MAX ? len : FRAME_MAX;
+    size_t len = 0;
 
-    if (n <= room)
-        return n;
-    return room < FRAME_MIN ? 0 : room;
+    for (int i = 0; i < count && len < FRAME_MAX; i++)
+        len += piece[i].iov_len;
+    return len < FRAME_MAX ? len : FRAME_MAX;
 }
 
-bool ws_visitor_data(struct ws_visitor *v, uint8_t *data, size_t len, size_t *taken)
+/* Drops the first `len` bytes of the pieces; returns where the rest begins. */
+static int advance(struct iovec *piece, int at, size_t len)
 {
-    size_t n;
+    while (len && len >= piece[at].iov_len)
+        len -= piece[at++].iov_len;
+    if (len) {
+        piece[at].iov_base = (uint8_t *)piece[at].iov_base + len;
+        piece[at].iov_len -= len;
+    }
+    return at;
+}
+
+bool ws_visitor_data(struct ws_visitor *v, const struct iovec *iov, int count, size_t *taken)
+{
+    struct iovec rest[WS_VISITOR_PIECES];
+    int n = count < WS_VISITOR_PIECES ? count : WS_VISITOR_PIECES;
 
     *taken = 0;
-    while (*taken < len && (n = frame_size(v, len - *taken)) > 0) {
-        if (!send_frame(v, data + *taken, n))
+    memcpy(rest, iov, (size_t)n * sizeof(*rest));
+    for (int at = 0; at < n && v->out.bytes == 0 && v->stream.writable;) {
+        size_t len = frame_size(rest + at, n - at);
+
+        if (!send_frame(v, rest + at, len))
             return false;
-        *taken += n;
+        *taken += len;
+        at = advance(rest, at, len);
     }
     return true;
 }

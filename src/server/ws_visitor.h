@@ -6,8 +6,7 @@
 #include "net/stream.h"
 #include "proto/ws.h"
 
-/* Bytes of frames kept for a slow visitor; what else comes is held by its channel. */
-#define WS_VISITOR_QUEUE_MAX (64 * 1024)
+#define WS_VISITOR_PIECES 16 /* that become one frame at most */
 
 enum ws_visitor_state {
     WS_VISITOR_WAITING, /* for its 101, or a refusal */
@@ -37,8 +36,9 @@ bool ws_visitor_send(struct ws_visitor *v, struct slice bytes);
 /* A ping or pong. */
 bool ws_visitor_control(struct ws_visitor *v, enum ws_opcode op, struct slice payload);
 
-/* Binary frames: *taken tells how much there was room for. */
-bool ws_visitor_data(struct ws_visitor *v, uint8_t *data, size_t len, size_t *taken);
+/* Binary frames with what the first WS_VISITOR_PIECES pieces hold, while no other bytes are queued:
+ * the channel holds the rest. *taken tells how much went. */
+bool ws_visitor_data(struct ws_visitor *v, const struct iovec *iov, int count, size_t *taken);
 
 /* CLOSING: nothing follows what is queued but `last`, or a close frame (unless it is CLOSING
  * already). */

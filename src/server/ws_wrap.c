@@ -7,9 +7,9 @@
 #include "proto/handshake.h"
 
 enum {
-    PONGS_MAX = 64 * 1024, /* queued beyond the data's limit before input has to wait */
-    FLUSH_US = 60000000,   /* for a visitor that takes nothing of the last bytes */
-    ORIGINS_MAX = 4096,    /* bytes of the longest list of origins */
+    PONGS_MAX = 128 * 1024, /* bytes queued, a frame and pongs, before input has to wait */
+    FLUSH_US = 60000000,    /* for a visitor that takes nothing of the last bytes */
+    ORIGINS_MAX = 4096,     /* bytes of the longest list of origins */
 };
 
 static struct wsp_loop *loop_of(const struct ws_wrap *w)
@@ -78,17 +78,43 @@ static void refuse_visitor(struct ws_wrap *w, enum failure why)
         ws_visitor_drop(&w->visitor);
 }
 
-static size_t on_deliver(struct chan *ch, uint8_t *data, size_t len)
+static size_t on_deliver_iov(struct chan *ch, const struct iovec *iov, int count)
 {
     struct ws_wrap *w = wrap_of_chan(ch);
-    size_t taken;
+    size_t taken = 0;
 
-    if (w->visitor.state != WS_VISITOR_OPEN)
-        return len; /* behind a close frame nothing may follow */
-    if (ws_visitor_data(&w->visitor, data, len, &taken))
+    if (w->visitor.state != WS_VISITOR_OPEN) { /* behind a close frame nothing may follow */
+        for (int i = 0; i < count; i++)
+            taken += iov[i].iov_len;
+        return taken;
+    }
+    if (ws_visitor_data(&w->visitor, iov, count, &taken))
         return taken;
     visitor_gone(w);
-    return len;
+    return 0;
+}
+
+static size_t on_deliver(struct chan *ch, uint8_t *data, size_t len)
+{
+    struct iovec iov = {data, len};
+
+    return on_deliver_iov(ch, &iov, 1);
+}
+
+/* What the channel holds, as far as the visitor takes it. False when it is gone. */
+static bool give_held(struct ws_wrap *w)
+{
+    size_t taken;
+
+    do {
+        struct iovec iov[WS_VISITOR_PIECES];
+        int count = chan_held(&w->chan, iov, WS_VISITOR_PIECES);
+
+        if (!ws_visitor_data(&w->visitor, iov, count, &taken))
+            return false;
+        chan_took(&w->chan, taken);
+    } while (taken);
+    return true;
 }
 
 static ssize_t receive(struct ws_wrap *w, uint8_t *out, size_t cap)
@@ -164,8 +190,7 @@ static struct chan_pull on_pull(struct chan *ch, uint8_t *out, size_t cap)
     bool whole = ws_stream_between_messages(&w->in);
     ssize_t n;
 
-    if (w->visitor.state != WS_VISITOR_OPEN ||
-        w->visitor.out.bytes >= WS_VISITOR_QUEUE_MAX + PONGS_MAX)
+    if (w->visitor.state != WS_VISITOR_OPEN || w->visitor.out.bytes >= PONGS_MAX)
         return (struct chan_pull){0, CHAN_THEN_IDLE};
     n = receive(w, out, cap);
     if (n == STREAM_AGAIN)
@@ -215,6 +240,7 @@ static const struct chan_ops ops = {
     .opened = on_opened,
     .closed = on_closed,
     .deliver = on_deliver,
+    .deliver_iov = on_deliver_iov,
     .pull = on_pull,
 };
 
@@ -248,8 +274,12 @@ static void on_event(struct stream *s)
         return;
     if (w->visitor.state == WS_VISITOR_OPEN && s->readable)
         chan_ready(&w->chan);
-    if (w->visitor.out.bytes < WS_VISITOR_QUEUE_MAX / 2)
+    if (w->visitor.state != WS_VISITOR_OPEN)
         chan_resume(&w->chan);
+    else if (give_held(w))
+        chan_settle(&w->chan);
+    else
+        visitor_gone(w);
 }
 
 /* The service has ended, and the visitor takes nothing of what it sent. */
