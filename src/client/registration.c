@@ -88,28 +88,7 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
         refused(r, slice_str("the server has withdrawn it"));
 }
 
-/* Nothing is ever delivered or pulled. */
-static size_t on_deliver(struct chan *ch, uint8_t *data, size_t len)
-{
-    (void)ch;
-    (void)data;
-    return len;
-}
-
-static struct chan_pull on_pull(struct chan *ch, uint8_t *out, size_t cap)
-{
-    (void)ch;
-    (void)out;
-    (void)cap;
-    return (struct chan_pull){0, CHAN_THEN_IDLE};
-}
-
-static const struct chan_ops ops = {
-    .opened = on_opened,
-    .closed = on_closed,
-    .deliver = on_deliver,
-    .pull = on_pull,
-};
+static const struct chan_ops ops = {.opened = on_opened, .closed = on_closed};
 
 static void ask(struct registration *r)
 {
@@ -134,7 +113,7 @@ static void ask_next(struct session *s)
 {
     struct registration *next = NULL;
 
-    if (!session_is_up(s) || s->client->draining)
+    if (!session_link(s) || s->client->draining)
         return;
     for (size_t i = s->config->remote_count; i-- > 0;) {
         if (s->registration[i].state == REGISTRATION_ASKED)

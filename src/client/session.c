@@ -32,16 +32,6 @@ struct link *session_link(struct session *s)
     return best;
 }
 
-bool session_is_up(const struct session *s)
-{
-    struct list *node, *tmp;
-
-    list_each (node, tmp, &s->uplinks)
-        if (uplink_takes_opens(uplink_of(node)))
-            return true;
-    return false;
-}
-
 /* As many as wanted, those that leave not counted. */
 static void fill_up(struct session *s, size_t wanted)
 {

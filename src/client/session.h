@@ -48,9 +48,6 @@ struct session_user {
 void session_join(struct session *s, struct session_user *u, void (*end)(struct session_user *u));
 void session_leave(struct session_user *u);
 
-/* A channel can be opened. */
-bool session_is_up(const struct session *s);
-
 /* The link to open a channel on: of those that take opens, that with the fewest. NULL: none does.
  */
 struct link *session_link(struct session *s);

@@ -107,7 +107,7 @@ static void on_timer(struct timer *t)
     struct stdio_in *s = container_of(t, struct stdio_in, timer);
     struct wsp_loop *loop = s->client->loop;
 
-    if (s->near >= 0 && session_is_up(s->client->session[0])) {
+    if (s->near >= 0 && session_link(s->client->session[0])) {
         begin(s);
     } else if (s->near >= 0 && loop_now(loop) >= s->deadline_us) {
         log_error(loop_log(loop), "wspc: no link to %s came up",

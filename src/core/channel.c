@@ -2,8 +2,6 @@
 
 #include "core/dialect.h"
 
-#define QUANTUM MSG_DATA_MAX /* bytes of a channel's share of a round */
-
 static const char *const state_names[] = {"idle", "opening", "asked",    "open",  "draining",
                                           "sent", "heard",   "flushing", "closed"};
 
@@ -90,7 +88,7 @@ static void line_up(struct chan *ch)
 
     if (ch->round != l->round) {
         ch->round = l->round;
-        ch->deficit = QUANTUM;
+        ch->deficit = LINK_QUANTUM;
     }
     list_push(ch->deficit > 0 ? &l->fresh : &l->ready, &ch->ready_node);
 }

@@ -105,8 +105,9 @@ struct chan {
     bool peeks;   /* set by the endpoint: a pull without room tells whether it has ended */
     bool ended;   /* our side has ended */
     bool patient; /* set by the endpoint: where INTERRUPT ends both ways, it waits for silence */
-    bool mute; /* set by the endpoint before it opens: no data comes, so no memory is set aside */
-    bool told; /* `finished` has been called */
+    bool mute;    /* set by the endpoint before it opens: no data flows, `deliver` and `pull` may be
+                   * NULL, and no memory is set aside */
+    bool told;    /* `finished` has been called */
     struct list ready_node;
     struct list hazard_node;
     uint64_t mark;    /* link output position behind our last RESPOND or TRANSFER */

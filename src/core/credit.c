@@ -1,7 +1,7 @@
 #include "core/credit.h"
 
 enum {
-    GRANT_PART = 4,
+    GRANT_PART = 4,     /* of a window: so much is granted at a time, and may wait for the reader */
     LAST_PART = 8,      /* of the whole: with less free ... */
     SMALL_PART = 16,    /* ... a link that has more than this opens nothing more */
     FIRST_SHARE = 4096, /* a new channel gets this part of what is free */
@@ -128,7 +128,7 @@ size_t credit_window_grant(struct credit_window *w, const struct credit_terms *t
         return 0;
     if (credit_is_short(t->cap) && w->size > CREDIT_WINDOW_MIN)
         shrink(w, t->cap);
-    if (t->queued > w->size / 4)
+    if (t->queued > w->size / GRANT_PART)
         w->clean = false;
     w->round += w->owed;
     if (w->round >= w->size)

@@ -30,7 +30,7 @@ size_t credit_free(const struct credit_cap *c);
 bool credit_is_short(const struct credit_cap *c);
 
 /* The window a new channel gets: between the two sizes above, by what is free; already set aside.
- * 0 when there is no room. */
+ * 0 when there is no room, or little of the process's and this link has more than others. */
 size_t credit_reserve_first(struct credit_cap *c);
 
 /* What the peer may send on one channel. left + held + owed == size at any time. */

@@ -58,11 +58,11 @@ struct link_options {
     struct credit_cap *memory;          /* borrowed: of the process; NULL: no limit */
     size_t memory_max;                  /* bytes for this link; 0: no limit of its own */
     size_t window_max;                  /* bytes for one channel; 0: CREDIT_WINDOW_FIRST */
-    uint64_t ping_us;                   /* client: ping after this long without input */
-    uint64_t dead_us;                   /* client: dead after this long */
-    uint64_t probe_us;                  /* server: ask for a sign of life after this long */
-    uint64_t probe_answer_us;           /* server: dead this long after asking */
-    uint64_t stall_us;                  /* a full channel may hold up the link this long */
+    uint64_t ping_us;                   /* ping after this long without input; in 0.10 the client */
+    uint64_t dead_us;                   /* dead after this long; in 0.10 the client */
+    uint64_t probe_us;                  /* 0.10, server: ask for a sign of life after this long */
+    uint64_t probe_answer_us;           /* 0.10, server: dead this long after asking */
+    uint64_t stall_us;                  /* 0.10: a full channel may hold up the link this long */
 };
 
 /* Where link_input is. */
@@ -98,12 +98,12 @@ struct link {
     uint64_t blocked_us;  /* since when */
 
     /* wsp.1 */
-    bool settled;             /* the peer's SETTINGS have come */
-    bool heard;               /* its first message has */
-    bool going, peer_going;   /* GOAWAY was sent, has come */
-    struct msg_settings peer; /* what it said, or what is assumed */
-    uint64_t last_id,
-        peer_last_id;            /* numbers of the newest channels opened by us and by the peer */
+    bool settled;                /* the peer's SETTINGS have come */
+    bool heard;                  /* its first message has */
+    bool going, peer_going;      /* GOAWAY was sent, has come */
+    struct msg_settings peer;    /* what it said, or what is assumed */
+    uint64_t last_id;            /* number of the newest channel that we opened */
+    uint64_t peer_last_id;       /* and that the peer did */
     uint64_t connect_window;     /* of the CONNECT that `connect` is called for */
     uint64_t ping_seq, ping_us;  /* of the last ping for the round trip; 0: answered */
     uint64_t rtt_us, rtt_old_us; /* smallest in this period and the one before; 0: none */

@@ -19,9 +19,8 @@ static void flush_gathered(struct link *l)
 /* The data of a TRANSFER that came in another form than ours. */
 static void on_transfer(struct link *l, const struct msg *m)
 {
-    struct chan *ch;
+    struct chan *ch = l->dialect->transfer(l, m->id, m->data.len);
 
-    ch = l->dialect->transfer(l, m->id, m->data.len);
     if (!ch || m->data.len == 0)
         return;
     /* Keep the data alone; it is handed on as its channel takes it. */

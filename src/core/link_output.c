@@ -159,7 +159,7 @@ static void pull(struct link *l, struct chan *ch)
 {
     size_t head = msg_head_len(ch->node.key.len, MSG_TRANSFER, MSG_DATA_MAX);
     size_t reserved = head + ws_frame_header_len(head + MSG_DATA_MAX, !l->opt.server);
-    struct block *b = block_with_room(l, reserved + PULL_ROOM_MIN);
+    struct block *b;
     struct chan_pull p;
     size_t gap;
 
@@ -167,6 +167,7 @@ static void pull(struct link *l, struct chan *ch)
         peek(ch);
         return;
     }
+    b = block_with_room(l, reserved + PULL_ROOM_MIN);
     if (!b)
         return;
     p = pull_into(l, ch, b, reserved);
@@ -195,7 +196,7 @@ static struct chan *next(struct link *l)
     if (ch->round == l->round)
         l->round++; /* all others have had their turn */
     ch->round = l->round;
-    ch->deficit += MSG_DATA_MAX;
+    ch->deficit += LINK_QUANTUM;
     return ch;
 }
 

@@ -4,6 +4,8 @@
 
 #include "core/link.h"
 
+#define LINK_QUANTUM MSG_DATA_MAX /* bytes of a channel's share of a round */
+
 #define HAZARD_US 5000            /* a 0.10 receiver keeps the order of messages this far apart */
 #define HAZARD_ACK_MAX_US 1000000 /* an acknowledgement is waited for at most this long */
 #define HAZARD_QUIET_US 5000000   /* so long a peer is silent before a half-close ends both ways */

@@ -202,7 +202,7 @@ static void on_event(struct stream *s)
     struct http_conn *c = container_of(s, struct http_conn, stream);
 
     if (s->broken && c->state == HTTP_CONN_UPGRADED) {
-        if (exchange_broken(c))
+        if (upgraded_broken(c))
             return;
     } else if (s->broken) {
         conn_end(c, true);

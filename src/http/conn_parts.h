@@ -1,4 +1,5 @@
-/* What conn.c (the connection) and exchange.c (one request and its response) call of each other. */
+/* What conn.c (the connection), exchange.c (one request and its response) and upgraded.c (what
+ * comes after a 101) call of each other. */
 #ifndef HTTP_CONN_PARTS_H
 #define HTTP_CONN_PARTS_H
 
@@ -18,9 +19,14 @@ void conn_end(struct http_conn *c, bool reset);
 
 /* exchange.c */
 void exchange_event(struct http_conn *c); /* the client's stream has news */
-/* UPGRADED, and the stream is broken. True when that has ended the connection; else what came
- * before is passed on first. */
-bool exchange_broken(struct http_conn *c);
 bool exchange_request_done(const struct http_conn *c);
+
+/* upgraded.c */
+struct chan_pull upgraded_pull(struct http_conn *c, uint8_t *out, size_t cap);
+/* The upstream sends no more. False when the exchange is no upgraded one: that is over then. */
+bool upgraded_finished(struct http_conn *c);
+/* The client's stream is broken. True when that has ended the connection; else what came before is
+ * passed on first. */
+bool upgraded_broken(struct http_conn *c);
 
 #endif

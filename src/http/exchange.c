@@ -301,28 +301,6 @@ static struct chan_pull pull_stream(struct http_conn *c, uint8_t *out, size_t ca
     return (struct chan_pull){used, c->stream.readable ? CHAN_THEN_MORE : CHAN_THEN_IDLE};
 }
 
-/* After an upgrade: whatever comes. */
-static struct chan_pull pull_upgraded(struct http_conn *c, uint8_t *out, size_t cap)
-{
-    size_t n = c->reader.in.len < cap ? c->reader.in.len : cap;
-    ssize_t got;
-
-    if (n) {
-        memcpy(out, buf_slice(&c->reader.in).p, n);
-        buf_consume(&c->reader.in, n);
-        return (struct chan_pull){n, CHAN_THEN_MORE};
-    }
-    if (!c->stream.readable)
-        return (struct chan_pull){0, CHAN_THEN_IDLE};
-    got = stream_recv(&c->stream, out, cap);
-    if (got > 0)
-        return (struct chan_pull){(size_t)got,
-                                  c->stream.readable ? CHAN_THEN_MORE : CHAN_THEN_IDLE};
-    if (got == STREAM_EOF)
-        return (struct chan_pull){0, CHAN_THEN_END};
-    return (struct chan_pull){0, got == STREAM_AGAIN ? CHAN_THEN_IDLE : CHAN_THEN_RESET};
-}
-
 static struct chan_pull on_pull(struct upstream_user *user, uint8_t *out, size_t cap)
 {
     struct http_conn *c = conn_of(user);
@@ -332,7 +310,7 @@ static struct chan_pull on_pull(struct upstream_user *user, uint8_t *out, size_t
     if (c->head_sent < c->request_head.len)
         return pull_head(c, out, cap);
     if (c->state == HTTP_CONN_UPGRADED)
-        return pull_upgraded(c, out, cap);
+        return upgraded_pull(c, out, cap);
     if (exchange_request_done(c))
         return (struct chan_pull){0, CHAN_THEN_IDLE};
     if (c->reader.in.len)
@@ -422,14 +400,7 @@ static void on_closed(struct upstream_user *user, enum chan_end end, struct slic
 
 static bool on_finished(struct upstream_user *user)
 {
-    struct http_conn *c = conn_of(user);
-
-    if (c->state != HTTP_CONN_UPGRADED)
-        return false;
-    c->far_finished = true;
-    if (c->out.bytes == 0)
-        stream_finish(&c->stream);
-    return true;
+    return upgraded_finished(conn_of(user));
 }
 
 const struct upstream_user exchange_user = {
@@ -447,17 +418,6 @@ void http_conn_exchange(struct http_conn *c)
     c->interims = 0;
     c->response_head.off = c->response_head.len = 0;
     use_upstream(c, c->retryable ? UPSTREAM_ANY : UPSTREAM_RECENT);
-}
-
-bool exchange_broken(struct http_conn *c)
-{
-    struct chan *ch = upstream_chan(c->up);
-
-    if (c->far_finished || ch->credit || !chan_can_send(ch))
-        return false;
-    chan_reset(ch); /* there is no room for what came before, and nobody waits for it */
-    conn_end(c, true);
-    return true;
 }
 
 void exchange_event(struct http_conn *c)

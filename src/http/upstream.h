@@ -27,8 +27,7 @@ struct upstream {
     struct upstream_user *user; /* borrowed; NULL while idle */
     bool reused;                /* it has served a request before the current one */
     struct list node;           /* its pool, while idle */
-    struct timer
-        idle; /* while idle; or, once the server has ended, for a user that takes nothing */
+    struct timer idle;  /* while idle; once the server has ended, for a user that takes nothing */
     uint64_t parked_us; /* since when it is idle */
     size_t flush_bytes; /* held when the timer was set for the user */
 };

@@ -48,26 +48,7 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
     service_withdraw(s);
 }
 
-static size_t on_deliver(struct chan *ch, uint8_t *data, size_t len)
-{
-    (void)ch;
-    (void)data;
-    return len;
-}
-
-static struct chan_pull on_pull(struct chan *ch, uint8_t *out, size_t cap)
-{
-    (void)ch;
-    (void)out;
-    (void)cap;
-    return (struct chan_pull){0, CHAN_THEN_IDLE};
-}
-
-static const struct chan_ops ops = {
-    .closed = on_closed,
-    .deliver = on_deliver,
-    .pull = on_pull,
-};
+static const struct chan_ops ops = {.closed = on_closed};
 
 static struct claim *claim_new(struct peer *p, struct slice id, struct slice name, struct slice url)
 {

@@ -169,6 +169,19 @@ def test_one_leaves_behind_its_end(world, way, leave):
         was_hung_up(second)
 
 
+@pytest.mark.parametrize("way", ["socks5", "channel", "upgrade"])
+def test_reset_behind_an_end_is_noticed(world, way):
+    """Though nobody sends anything that could show it."""
+    daemon = {"socks5": world.wspc, "channel": world.opener.wspc, "upgrade": world.wsps}[way]
+    first, second = getattr(world, way)()
+    first.shutdown(socket.SHUT_WR)
+    assert second.recv(1) == b""
+    since = daemon.mark()
+    reset(first)
+    daemon.wait_line(r"INTERRUPT 0 sent", since=since)
+    second.close()
+
+
 def test_half_closed_for_long(world):
     """No time runs out, here across the two links of a channel: 0.10 would end after 5 s."""
     pairs = [world.channel(), world.socks5()]

@@ -93,14 +93,18 @@ def echoes(sock, data=b"hello"):
     return read_exact(sock, len(data)) == data
 
 
-class UnixEcho:
-    """An echo service on a socket file."""
+class UnixListener:
+    """A service on a socket file."""
 
     def __init__(self, path):
         self.path = path
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         self.listener.listen()
+
+
+class UnixEcho(UnixListener):
+    """An echo service."""
 
     def __enter__(self):
         threading.Thread(target=self._accept, daemon=True).start()
@@ -123,14 +127,8 @@ class UnixEcho:
                 sock.sendall(data)
 
 
-class UnixScript:
-    """Hands each connection to a socket file to the test."""
-
-    def __init__(self, path):
-        self.path = path
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(path))
-        self.listener.listen()
+class UnixScript(UnixListener):
+    """Hands each connection to the test."""
 
     def __enter__(self):
         return self
