@@ -12,6 +12,7 @@ void chan_init(struct chan *ch, const struct chan_ops *ops)
     *ch = (struct chan){.ops = ops, .state = CHAN_IDLE};
     list_init(&ch->ready_node);
     list_init(&ch->hazard_node);
+    list_init(&ch->flushing_node);
 }
 
 void chan_set_state(struct chan *ch, enum chan_state state)
@@ -42,12 +43,21 @@ static void leave(struct chan *ch)
     ch->link = NULL;
 }
 
+void chan_flushed(struct chan *ch)
+{
+    if (ch->left)
+        ch->left->flushing_count--;
+    ch->left = NULL;
+    list_remove(&ch->flushing_node);
+}
+
 static void drop(struct chan *ch)
 {
     chan_set_state(ch, CHAN_CLOSED);
     chan_drop_input(ch);
     if (ch->link)
         leave(ch);
+    chan_flushed(ch);
     if (ch->gone)
         *ch->gone = true;
     ch->gone = NULL;
@@ -67,6 +77,9 @@ void chan_over(struct chan *ch, enum chan_end end)
     }
     chan_set_state(ch, CHAN_FLUSHING);
     chan_keep_held(ch);
+    ch->left = ch->link;
+    ch->left->flushing_count++;
+    list_push(&ch->left->flushing, &ch->flushing_node);
     leave(ch);
     ch->over = end;
     if (ch->ops->flushing)

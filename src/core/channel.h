@@ -125,10 +125,12 @@ struct chan {
     struct pool *pool;           /* borrowed: where `held` comes from */
     struct credit_cap *cap;      /* borrowed: where the window was set aside */
     enum chan_end over;          /* FLUSHING: what `closed` will say */
-    bool moved;                  /* something was taken since blocked_us */
-    uint64_t blocked_us;         /* 0.10: when it began to hold up the link; 0: never */
-    uint64_t heard_us;           /* when bytes came last */
-    bool *gone;                  /* borrowed while held bytes are offered: set when it ends */
+    struct link *left;         /* FLUSHING: the link it still counts for; NULL once that is gone */
+    struct list flushing_node; /* on left->flushing */
+    bool moved;                /* something was taken since blocked_us */
+    uint64_t blocked_us;       /* 0.10: when it began to hold up the link; 0: never */
+    uint64_t heard_us;         /* when bytes came last */
+    bool *gone;                /* borrowed while held bytes are offered: set when it ends */
 
     struct map_node node; /* node.key is the id */
     uint8_t id[MSG_ID_MAX];

@@ -22,6 +22,7 @@ enum wsp_err link_init(struct link *l, const struct link_options *opt, uint64_t 
     l->cap = (struct credit_cap){.max = opt->memory_max ? opt->memory_max : SIZE_MAX,
                                  .parent = opt->memory};
     l->peer = (struct msg_settings){.window = CREDIT_WINDOW_MIN, .transfer = MSG_DATA_MAX};
+    list_init(&l->flushing);
     list_init(&l->fresh);
     list_init(&l->ready);
     list_init(&l->unacked);
@@ -44,7 +45,12 @@ void link_lost(struct link *l)
 
 void link_fini(struct link *l)
 {
+    struct list *node, *tmp;
+
     link_lost(l);
+    list_each (node, tmp, &l->flushing) {
+        chan_flushed(container_of(node, struct chan, flushing_node));
+    }
     map_fini(&l->channels);
     buf_fini(&l->message);
     queue_clear(&l->out, l->opt.pool);

@@ -79,6 +79,8 @@ struct link {
     char name[LINK_NAME_MAX];
     const struct dialect *dialect;
     struct map channels;
+    struct list flushing; /* channels that have ended, but for what their endpoints must take yet */
+    size_t flushing_count;
     struct credit_cap cap; /* memory for what the peer sends */
     uint64_t now_us;       /* when the owner last called */
 

@@ -39,6 +39,8 @@ void chan_answered(struct chan *ch, const struct msg_response *r);
 void chan_close(struct chan *ch, enum chan_end end, struct slice text);
 /* Both sides have ended properly: the same, once all that is held was taken. */
 void chan_over(struct chan *ch, enum chan_end end);
+/* FLUSHING: it counts for its link no longer. */
+void chan_flushed(struct chan *ch);
 /* Acts on what a pull said comes next. */
 void chan_pulled(struct chan *ch, enum chan_then then);
 /* More may be sent. */

@@ -15,6 +15,12 @@ static bool is_window(struct link *l, uint64_t window)
     return false;
 }
 
+/* A channel whose reader is slow to take the last bytes costs as much as an open one. */
+static bool is_full(const struct link *l)
+{
+    return l->channels.count + l->flushing_count >= l->opt.max_channels;
+}
+
 void link_on_connect(struct link *l, const struct msg *m)
 {
     struct msg_request request;
@@ -22,7 +28,7 @@ void link_on_connect(struct link *l, const struct msg *m)
 
     if (msg_request_parse(m->data, &request) != WSP_OK)
         refusal = "proto: cannot parse invalid wire-format data";
-    else if (l->channels.count >= l->opt.max_channels)
+    else if (is_full(l))
         refusal = "too many channels";
     if (refusal) {
         link_refuse(l, m->id, refusal);
@@ -59,7 +65,7 @@ static enum wsp_err enter(struct link *l, struct chan *ch, enum chan_state state
 
     if (l->failed)
         return WSP_ERR_REFUSED;
-    if (l->channels.count >= l->opt.max_channels)
+    if (is_full(l))
         return WSP_ERR_LIMIT;
     err = map_add(&l->channels, &ch->node);
     if (err != WSP_OK)

@@ -56,6 +56,15 @@ static void check_input(const struct link *l)
     check(l->message.cap <= 64 * 1024 || l->message.len, "a large buffer is kept");
 }
 
+static size_t length(const struct list *list)
+{
+    size_t n = 0;
+
+    for (const struct list *node = list->next; node != list; node = node->next)
+        n++;
+    return n;
+}
+
 static void check_link(const struct link *l)
 {
     bool windows = link_speaks(l) == LINK_WSP_1;
@@ -73,7 +82,8 @@ static void check_link(const struct link *l)
     }
     check(aside == l->cap.used, "what is set aside does not add up");
     check(l->cap.used <= l->cap.max, "a link over its cap");
-    check(l->channels.count <= l->opt.max_channels, "too many channels");
+    check(l->channels.count + l->flushing_count <= l->opt.max_channels, "too many channels");
+    check(length(&l->flushing) == l->flushing_count, "flushing channels are miscounted");
     check(l->out.bytes < LINK_OUTPUT_MAX + OUTPUT_SLACK, "the output queue is too long");
     check_input(l);
 }

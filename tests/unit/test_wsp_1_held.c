@@ -76,6 +76,39 @@ static void test_flushing(void **state)
     }
 }
 
+/* Channels whose readers are slow at the end count as open ones, until they have ended. */
+static void test_flushing_counts(void **state)
+{
+    struct world w;
+    struct end *e[4];
+    static const char *const ids[] = {"1", "3", "5", "7"};
+
+    (void)state;
+    world_start(&w, 256 * MIB, 0);
+    for (size_t i = 0; i < COUNT(ids); i++) {
+        e[i] = rig_accepted_1(&w.r, ids[i], 0);
+        e[i]->room = 0;
+        peer_sends(&w.r, e[i], 0, 100);
+        peer_interrupt(&w.r, e[i], MSG_CLOSED);
+        assert_int_equal(w.r.link.flushing_count, i + 1);
+    }
+    peer_connect(&w.r, "9", 0);
+    rig_expect_response(&w.r, slice_str("9"), false, "too many channels");
+    e[0]->room = SIZE_MAX;
+    chan_resume(&e[0]->ch);
+    chan_abort(&e[1]->ch);
+    assert_int_equal(w.r.link.flushing_count, 2);
+    rig_accepted_1(&w.r, "11", 0);
+    link_fini(&w.r.link); /* the rest goes on without it */
+    assert_int_equal(e[2]->ch.state, CHAN_FLUSHING);
+    e[2]->room = SIZE_MAX;
+    chan_resume(&e[2]->ch);
+    assert_int_equal(e[2]->how, CHAN_END_PEER);
+    assert_got(e[2], 100);
+    chan_abort(&e[3]->ch);
+    world_stop(&w);
+}
+
 static void test_flushing_aborted(void **state)
 {
     struct world w;
@@ -314,15 +347,11 @@ static void test_end_inside_gathered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finish_behind_held),
-        cmocka_unit_test(test_flushing),
-        cmocka_unit_test(test_flushing_aborted),
-        cmocka_unit_test(test_broken_drops_held),
-        cmocka_unit_test(test_no_room),
-        cmocka_unit_test(test_window_grows),
-        cmocka_unit_test(test_window_shrinks),
-        cmocka_unit_test(test_gathered),
-        cmocka_unit_test(test_end_inside_gathered),
+        cmocka_unit_test(test_finish_behind_held), cmocka_unit_test(test_flushing),
+        cmocka_unit_test(test_flushing_counts),    cmocka_unit_test(test_flushing_aborted),
+        cmocka_unit_test(test_broken_drops_held),  cmocka_unit_test(test_no_room),
+        cmocka_unit_test(test_window_grows),       cmocka_unit_test(test_window_shrinks),
+        cmocka_unit_test(test_gathered),           cmocka_unit_test(test_end_inside_gathered),
     };
 
     return cmocka_run_group_tests(tests, fill_pattern, NULL);
