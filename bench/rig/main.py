@@ -1,7 +1,7 @@
 """The command line of bench/run."""
 
 import argparse
-import json
+import datetime
 import resource
 import shutil
 import signal
@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from rig import build, machine, measures, network, report
+from rig import build, machine, measures, network, report, results
 from rig.errors import Failed, LeftOut
 from rig.ours import Binaries, Wsp
 from rig.paths import BUILD, DOCS
@@ -63,7 +63,8 @@ def options(argv):
     parser.add_argument("--list", action="store_true", help="say what there is, and end")
     parser.add_argument("--runs", type=int, metavar="N", help="rounds (5; with --quick 1)")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="for benchmarks.md (docs; with --quick build/bench)"
+        "--out", type=Path, metavar="DIR",
+        help="of benchmarks.md and its numbers (docs; with --quick build/bench/quick)",
     )
     parser.add_argument(
         "--peer", type=peer, action="append", default=[], metavar="NAME=DIR",
@@ -72,7 +73,9 @@ def options(argv):
     parser.add_argument(
         "--bin", type=Path, metavar="DIR", help="our wsps and wspc, instead of building them"
     )
-    parser.add_argument("--render", type=Path, metavar="FILE", help="only write what FILE holds")
+    parser.add_argument(
+        "--render", action="store_true", help=f"only write the page anew, from {results.FILE}"
+    )
     return parser.parse_args(argv)
 
 
@@ -145,8 +148,9 @@ def about(setup):
 
 
 def measure(args, sizes, cases, table):
-    """Everything, into one dictionary."""
+    """One session: all that was asked for, into one dictionary."""
     runs = args.runs or sizes.runs
+    begin = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
     described = machine.describe(args.bin)
     directory = Path(tempfile.mkdtemp(prefix="wsp-bench-"))
     runner = Runner([], runs, directory)
@@ -157,10 +161,8 @@ def measure(args, sizes, cases, table):
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return {
-        "machine": described,
-        "runs": runs,
-        "sizes": asdict(sizes),
-        "setups": [about(setup) for setup in table],
+        "id": begin,
+        "session": {"machine": described, "runs": runs, "sizes": asdict(sizes)},
         "results": runner.results.data,
         "failures": runner.results.failures(),
     }
@@ -170,12 +172,14 @@ def main(argv=None):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all is cleared away
     args = options(argv)
     out = args.out or (BUILD / "quick" if args.quick else DOCS)
+    stored = results.load(out)  # before hours of measuring, since it may be broken
     if args.render:
-        report.write(out, json.loads(args.render.read_text()))
+        report.write(out, stored)
         return 0
     sizes = QUICK if args.quick else FULL
     cases = pick_cases([*measures.cases(sizes), *network.cases(sizes)], args.only)
-    table = pick_setups(setups((args.bin or BUILD).resolve(), args.peer), args.setups, args.quick)
+    everybody = setups((args.bin or BUILD).resolve(), args.peer)
+    table = pick_setups(everybody, args.setups, args.quick)
     if args.list:
         show_list(cases, table)
         return 0
@@ -189,9 +193,9 @@ def main(argv=None):
     except Failed as fault:
         sys.exit(f"bench/run: {fault}")
     outcome = measure(args, sizes, cases, table)
-    raw = BUILD / ("results-quick.json" if args.quick else "results.json")
-    raw.write_text(json.dumps(outcome, indent=1) + "\n")
-    log(f"written: {report.write(out, outcome)}")
+    stored = results.merge(stored, outcome, [about(setup) for setup in everybody])
+    results.save(out, stored)
+    log(f"written: {report.write(out, stored)}")
     if outcome["failures"]:
         log(f"{outcome['failures']} measurements failed")
     return 1 if outcome["failures"] else 0

@@ -2,15 +2,10 @@
 
 import re
 
-from rig import parts
+from rig import parts, stamps
 from rig.paths import DOCS
 
 MARK = re.compile(r"<!-- begin (?P<name>[\w-]+) -->\n.*?<!-- end (?P=name) -->", re.S)
-
-
-def _stamp(machine, runs):
-    plural = "run" if runs == 1 else "runs"
-    return f"*{runs} {plural}, {machine['commit']}, {machine['date']}.*\n"
 
 
 def _replace(text, generated):
@@ -23,19 +18,18 @@ def _replace(text, generated):
     return MARK.sub(part, text)
 
 
-def write(directory, outcome):
+def write(directory, stored):
     """
     Writes benchmarks.md and benchmarks/ there. The text around the generated parts is that of the
-    file itself, or of docs/benchmarks.md; parts that were not measured stay as they are.
+    file itself, or of docs/benchmarks.md; parts that were never measured stay as they are.
     """
     pictures = directory / "benchmarks"
     pictures.mkdir(parents=True, exist_ok=True)
     page = directory / "benchmarks.md"
     source = page if page.exists() else DOCS / "benchmarks.md"
-    stamp = _stamp(outcome["machine"], outcome["runs"])
     generated = {}
-    for part in parts.all_of(outcome):
-        generated[part.name] = part.text + ("\n" + stamp if part.stamped else "")
+    for part in parts.all_of(stored):
+        generated[part.name] = part.text + stamps.text(part.cells)
         for name, picture in part.pictures.items():
             (pictures / f"{name}.svg").write_text(picture)
     page.write_text(_replace(source.read_text(), generated))

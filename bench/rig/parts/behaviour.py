@@ -1,6 +1,6 @@
 """Round trips, a stalled reader, tiny messages."""
 
-from rig.parts.common import bars, pictures, remarks, rows, table
+from rig.parts.common import bars, cells, pictures, remarks, rows, table
 from rig.view import Part
 
 LATENCY = {"idle": "idle", "loaded": "beside a download"}
@@ -12,7 +12,7 @@ def _beside(run):
 
 
 def latency(view):
-    cases = [case for case in LATENCY if case in view.cases("latency")]
+    cases = {case: title for case, title in LATENCY.items() if case in view.cases("latency")}
     if not cases:
         return None
     columns = [(case, key) for case in cases for key in ("p50", "p99")]
@@ -29,19 +29,20 @@ def latency(view):
         *(
             (
                 f"latency-{case}",
-                f"Round trip, {LATENCY[case]}",
+                f"Round trip, {title}",
                 bars(
-                    view, "latency", case, f"Round trip, {LATENCY[case]}", "µs, p99",
+                    view, "latency", case, f"Round trip, {title}", "µs, p99",
                     lambda run: run["p99"],
                 ),
             )
-            for case in cases
+            for case, title in cases.items()
         )
     )
     head = ["µs", *(f"{LATENCY[case]}, {key}" for case, key in columns)]
     if "loaded" in cases:
         head.append("the download, MiB/s")
-    return Part("latency", shown + table(head, lines) + remarks(view, "latency", cases), files)
+    text = shown + table(head, lines) + remarks(view, "latency", cases)
+    return Part("latency", text, files, cells(view, "latency", cases))
 
 
 def stalled(view):
@@ -54,14 +55,15 @@ def stalled(view):
             continue
         values = [view.value("stalled", "reader", name, lambda run: run[key]) for key in columns]
         lost = view.value("stalled", "reader", name, lambda run: run["lost_percent"])
-        cells = [value.text() for value in values]
-        lines.append([view.labels[name], *cells, lost.text("{:.1f}")])
+        texts = [value.text() for value in values]
+        lines.append([view.labels[name], *texts, lost.text("{:.1f}")])
     text = table(["4 downloads", *columns.values(), "lost, %"], lines)
-    return Part("stalled", text + remarks(view, "stalled", ["reader"]))
+    text += remarks(view, "stalled", ["reader"])
+    return Part("stalled", text, cells=cells(view, "stalled", {"reader": ""}))
 
 
 def tiny(view):
-    cases = [case for case in TINY if case in view.cases("tiny")]
+    cases = {case: title for case, title in TINY.items() if case in view.cases("tiny")}
     if not cases:
         return None
 
@@ -75,9 +77,9 @@ def tiny(view):
         )
         return ", ".join(f"{role} {value.median:.2f}" for role, value in each)
 
-    head = ["write calls per message", *(TINY[case] for case in cases)]
-    text = table(head, rows(view, "tiny", cases, cell))
-    return Part("tiny", text + remarks(view, "tiny", cases))
+    head = ["write calls per message", *cases.values()]
+    text = table(head, rows(view, "tiny", cases, cell)) + remarks(view, "tiny", cases)
+    return Part("tiny", text, cells=cells(view, "tiny", cases))
 
 
 PARTS = [latency, stalled, tiny]

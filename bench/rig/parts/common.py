@@ -39,6 +39,16 @@ def rows(view, measure, cases, cell):
     return lines
 
 
+def cells(view, measure, cases):
+    """(row, column, session) of all that was measured; `cases` maps them to their columns."""
+    return [
+        (view.labels[name], column, session)
+        for case, column in cases.items()
+        for name in view.contestants(measure, case)
+        if (session := view.session(measure, case, name))
+    ]
+
+
 def remarks(view, measure, cases):
     """The reasons of gaps, each once."""
     lines = {}
@@ -48,4 +58,4 @@ def remarks(view, measure, cases):
     return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
-__all__ = ["bars", "image", "pictures", "remarks", "rows", "table"]
+__all__ = ["bars", "cells", "image", "pictures", "remarks", "rows", "table"]

@@ -1,6 +1,6 @@
 """Memory of idle channels and links."""
 
-from rig.parts.common import remarks, table
+from rig.parts.common import cells, remarks, table
 from rig.view import Part
 
 
@@ -24,9 +24,9 @@ def _channel_row(view, name, role, counts):
     def each(run):
         return (run[last][role] - run["0"][role]) / int(last)
 
-    cells = [f"{at(c).median / 1024:.1f}" if c in present else "–" for c in counts]
+    held = [f"{at(c).median / 1024:.1f}" if c in present else "–" for c in counts]
     per = view.value("memory", "channels", name, each)
-    return [f"{view.labels[name]}: {role}", *cells, per.text("{:.2f}")]
+    return [f"{view.labels[name]}: {role}", *held, per.text("{:.2f}")]
 
 
 def channels(view):
@@ -41,8 +41,8 @@ def channels(view):
         for role in _roles(view, name)
     ]
     head = ["MiB with idle channels", *(f"{int(c):,}" for c in counts), "KiB for each"]
-    text = table(head, lines)
-    return Part("memory-channels", text + remarks(view, "memory", ["channels"]))
+    text = table(head, lines) + remarks(view, "memory", ["channels"])
+    return Part("memory-channels", text, cells=cells(view, "memory", {"channels": ""}))
 
 
 def links(view):
@@ -59,9 +59,11 @@ def links(view):
             dialect = view.setup(name)["dialect"]
             title = view.setup(name)["title"]
             lines.append([f"{title}: wsps, {dialect}", *(v.text("{:.2f}") for v in values)])
-    count = view.outcome["sizes"]["links"]
-    head = ["", "MiB without links", f"MiB with {count:,} idle links", "KiB for each"]
-    return Part("memory-links", table(head, lines) + remarks(view, "memory", ["links"]))
+    made = cells(view, "memory", {"links": ""})
+    counts = " or ".join(sorted({f"{session['sizes']['links']:,}" for _, _, session in made}))
+    head = ["", "MiB without links", f"MiB with {counts} idle links", "KiB for each"]
+    text = table(head, lines) + remarks(view, "memory", ["links"])
+    return Part("memory-links", text, cells=made)
 
 
 PARTS = [channels, links]

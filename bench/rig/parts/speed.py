@@ -1,6 +1,6 @@
 """Throughput, CPU time, system calls, new connections."""
 
-from rig.parts.common import bars, pictures, remarks, rows, table
+from rig.parts.common import bars, cells, pictures, remarks, rows, table
 from rig.view import Part
 
 CASES = {
@@ -12,7 +12,7 @@ CASES = {
 
 
 def _present(view):
-    return [case for case in CASES if case in view.cases("throughput")]
+    return {case: title for case, title in CASES.items() if case in view.cases("throughput")}
 
 
 def _rate(run):
@@ -47,7 +47,8 @@ def throughput(view):
     )
     head = ["MiB/s · share of direct", *(CASES[case] for case in cases)]
     text = shown + table(head, rows(view, "throughput", cases, cell))
-    return Part("throughput", text + remarks(view, "throughput", cases), files)
+    text += remarks(view, "throughput", cases)
+    return Part("throughput", text, files, cells(view, "throughput", cases))
 
 
 def _split(view, case, name):
@@ -81,11 +82,11 @@ def cpu(view):
     )
     head = ["s of CPU per GiB, all daemons", *(CASES[case] for case in cases)]
     lines = [line for line in rows(view, "throughput", cases, cell) if line[0] != "direct"]
-    return Part("cpu", shown + table(head, lines), files)
+    return Part("cpu", shown + table(head, lines), files, cells(view, "throughput", cases))
 
 
 def syscalls(view):
-    cases = [case for case in ("down", "up") if case in view.cases("syscalls")]
+    cases = {case: case for case in ("down", "up") if case in view.cases("syscalls")}
     if not cases:
         return None
 
@@ -101,8 +102,10 @@ def syscalls(view):
 
     head = ["system calls per MiB", *cases]
     text = table(head, rows(view, "syscalls", cases, cell))
-    counted = f"\nCounted with {view.outcome['machine']['counted_by']}.\n"
-    return Part("syscalls", text + counted + remarks(view, "syscalls", cases))
+    made = cells(view, "syscalls", cases)
+    tools = sorted({str(session["machine"]["counted_by"]) for _, _, session in made})
+    text += f"\nCounted with {' or '.join(tools)}.\n" if tools else ""
+    return Part("syscalls", text + remarks(view, "syscalls", cases), cells=made)
 
 
 def connections(view):
@@ -112,7 +115,7 @@ def connections(view):
     def cpu_ms(run):
         return sum(run["cpu_ms"].values())
 
-    def cells(column, name):
+    def cell(column, name):
         if column == "rate":
             value = view.value("connections", "churn", name, lambda run: run["per_s"])
             return value and value.text()
@@ -120,7 +123,7 @@ def connections(view):
         return value.text("{:.3f}") if value and name != "direct" else None
 
     lines = [
-        [label, *(cells(column, name) or "–" for column in ("rate", "cpu"))]
+        [label, *(cell(column, name) or "–" for column in ("rate", "cpu"))]
         for name, label in view.labels.items()
         if name in view.contestants("connections", "churn")
     ]
@@ -132,7 +135,8 @@ def connections(view):
         )
     )
     text = shown + table(["", "new connections per second", "ms of CPU for each"], lines)
-    return Part("connections", text + remarks(view, "connections", ["churn"]), files)
+    text += remarks(view, "connections", ["churn"])
+    return Part("connections", text, files, cells(view, "connections", {"churn": ""}))
 
 
 PARTS = [throughput, cpu, syscalls, connections]
