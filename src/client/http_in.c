@@ -75,12 +75,12 @@ static bool authorized(const struct http_in *in, const struct http1_head *head)
     struct slice given;
     int n;
 
-    if (!config->proxy_user)
+    if (!config->dynamic_user)
         return true;
     if (!h || http1_count(head, "Proxy-Authorization") != 1 || h->value.len < 6 ||
         !slice_eq_nocase(slice_of(h->value.p, 6), slice_str("Basic ")))
         return false;
-    n = snprintf(plain, sizeof(plain), "%s:%s", config->proxy_user, config->proxy_password);
+    n = snprintf(plain, sizeof(plain), "%s:%s", config->dynamic_user, config->dynamic_password);
     if (n < 0 || (size_t)n >= sizeof(plain))
         return false;
     EVP_EncodeBlock((unsigned char *)expected, (const unsigned char *)plain, n);

@@ -35,7 +35,7 @@ static void log_start(const struct proxy_listener *p)
     log_info(log, "%s: %s listening on %s%s%s", p->session->name, kind,
              p->config->path ? p->config->path : text, p->config->channel ? ", to channel " : "",
              p->config->channel ? p->config->channel : "");
-    if (p->config->kind != WSPC_LOCAL && !p->session->config->proxy_user &&
+    if (p->config->kind != WSPC_LOCAL && !p->session->config->dynamic_user &&
         !address_is_loopback(&p->listener.local))
         log_warn(log,
                  "%s: the %s on %s is open to everybody who reaches it; set \"dynamic_auth\" or "

@@ -60,7 +60,7 @@ static enum wsp_err on_greeting(struct socks5_in *c, struct slice *in)
 {
     struct socks5_greeting g;
     enum wsp_err err = socks5_greeting_parse(in, &g);
-    bool need_auth = c->listener->session->config->proxy_user != NULL;
+    bool need_auth = c->listener->session->config->dynamic_user != NULL;
     enum socks5_method method = SOCKS5_NONE_ACCEPTABLE;
     uint8_t out[2];
 
@@ -86,8 +86,8 @@ static enum wsp_err on_auth(struct socks5_in *c, struct slice *in)
 
     if (err != WSP_OK)
         return err;
-    user_ok = slice_eq_secret(a.user, slice_str(config->proxy_user));
-    ok = slice_eq_secret(a.password, slice_str(config->proxy_password)) && user_ok;
+    user_ok = slice_eq_secret(a.user, slice_str(config->dynamic_user));
+    ok = slice_eq_secret(a.password, slice_str(config->dynamic_password)) && user_ok;
     socks5_auth_status_write(ok, out);
     say(c, out, sizeof(out));
     c->state = SOCKS5_REQUEST;

@@ -7,8 +7,8 @@
 #include "config/server_url.h"
 
 #define LIMIT_MAX 1000000
-#define CONNECTIONS_MAX 16       /* WebSockets of one entry */
-#define PROXY_CREDENTIAL_MAX 255 /* RFC 1929 section 2: one length byte each */
+#define CONNECTIONS_MAX 16         /* WebSockets of one entry */
+#define DYNAMIC_CREDENTIAL_MAX 255 /* RFC 1929 section 2: one length byte each */
 
 void wspc_config_init(struct wspc_config *c)
 {
@@ -49,8 +49,8 @@ void wspc_client_fini(struct wspc_client *client)
     free(client->authority);
     free(client->target);
     free(client->auth);
-    free(client->proxy_user);
-    free(client->proxy_password);
+    free(client->dynamic_user);
+    free(client->dynamic_password);
 }
 
 void wspc_config_fini(struct wspc_config *c)
@@ -95,7 +95,7 @@ static bool credential_ok(struct slice s)
     for (size_t i = 0; i < s.len; i++)
         if (s.p[i] < ' ' || s.p[i] == 0x7f)
             return false;
-    return s.len >= 1 && s.len <= PROXY_CREDENTIAL_MAX;
+    return s.len >= 1 && s.len <= DYNAMIC_CREDENTIAL_MAX;
 }
 
 static bool read_dynamic_auth(const struct json_at *object, struct wspc_client *client)
@@ -116,9 +116,9 @@ static bool read_dynamic_auth(const struct json_at *object, struct wspc_client *
     if (!credential_ok(user) || !credential_ok(password))
         return json_fail(&at, "expected \"user:password\", each of 1 to 255 bytes and without "
                               "control bytes");
-    client->proxy_user = copy_slice(user);
-    client->proxy_password = copy_slice(password);
-    if (!client->proxy_user || !client->proxy_password)
+    client->dynamic_user = copy_slice(user);
+    client->dynamic_password = copy_slice(password);
+    if (!client->dynamic_user || !client->dynamic_password)
         return json_fail(&at, "out of memory");
     return true;
 }

@@ -34,8 +34,8 @@ struct wspc_client {
     enum config_dialect dialect;    /* key dialect: auto */
     long connections;               /* key connections: 1; WebSockets to the server, in wsp.1 */
     char *auth;                     /* owned; NULL when not set */
-    char *proxy_user;               /* owned; from dynamic_auth, NULL when not set */
-    char *proxy_password;           /* owned */
+    char *dynamic_user;             /* owned; from dynamic_auth, NULL when not set */
+    char *dynamic_password;         /* owned */
     struct wspc_listener *listener; /* owned array; of dynamic and local */
     size_t listener_count;
     struct wspc_remote *remote; /* owned array */

@@ -292,10 +292,10 @@ static void test_full(void **state)
     assert_int_equal(c.time.reconnect_max_us, 5000000);
     assert_int_equal(c.client_count, 2);
     assert_string_equal(c.client[0].auth, "s3cret");
-    assert_string_equal(c.client[0].proxy_user, "me");
-    assert_string_equal(c.client[0].proxy_password, "pass:s3cret");
+    assert_string_equal(c.client[0].dynamic_user, "me");
+    assert_string_equal(c.client[0].dynamic_password, "pass:s3cret");
     assert_null(c.client[1].auth);
-    assert_null(c.client[1].proxy_user);
+    assert_null(c.client[1].dynamic_user);
     assert_int_equal(c.client[0].listener_count, 4);
     assert_int_equal(c.client[0].remote_count, 5);
     expect_remote(&c.client[0].remote[2], "http://h:81/b/?mode=path&value=api", "http:path:api",
