@@ -217,13 +217,12 @@ static void on_answer(struct uplink *u, const struct http1_head *head, size_t he
     on_dialect(u, dialect, behind);
 }
 
-static void on_stream(struct stream *stream)
+static void read_answer(struct uplink *u)
 {
-    struct uplink *u = container_of(stream, struct uplink, stream);
     struct http1_head head;
     size_t head_len;
 
-    switch (head_reader_response(&u->reader, stream, &head, &head_len)) {
+    switch (head_reader_response(&u->reader, &u->stream, &head, &head_len)) {
     case WSP_OK:
         on_answer(u, &head, head_len);
         break;
@@ -263,7 +262,25 @@ static bool send_request(struct uplink *u)
     return stream_send(&u->stream, &iov, 1) == (ssize_t)len;
 }
 
-/* ---- connecting */
+/* The last step on the way up: the stream leads to the server, perhaps through others. */
+static void upgrade(struct uplink *u)
+{
+    u->state = UPLINK_UPGRADING;
+    if (!send_request(u))
+        retry(u, "the request cannot be sent");
+    else if (u->stream.readable) /* what told us so was an event of the step before */
+        read_answer(u);
+}
+
+/* ---- connecting: a step for each state, and each begins the next */
+
+static void on_stream(struct stream *stream)
+{
+    struct uplink *u = container_of(stream, struct uplink, stream);
+
+    if (u->state == UPLINK_UPGRADING)
+        read_answer(u);
+}
 
 static void on_dialled(struct dial *d, enum dial_status status, int fd, const char *text)
 {
@@ -273,12 +290,12 @@ static void on_dialled(struct dial *d, enum dial_status status, int fd, const ch
         retry(u, text);
         return;
     }
-    u->state = UPLINK_UPGRADING;
-    if (stream_init(&u->stream, loop_of(u), fd, on_stream) != WSP_OK || !send_request(u)) {
-        retry(u, "the request cannot be sent");
+    if (stream_init(&u->stream, loop_of(u), fd, on_stream) != WSP_OK) {
+        retry(u, "out of resources");
         return;
     }
-    set_timer(u, time_of(u)->handshake_us);
+    set_timer(u, time_of(u)->handshake_us); /* for all steps that follow together */
+    upgrade(u);
 }
 
 static void connect_now(struct uplink *u)
