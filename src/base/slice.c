@@ -83,19 +83,26 @@ static size_t utf8_sequence(uint8_t lead, uint8_t *low, uint8_t *high)
     return 0;
 }
 
+size_t slice_utf8_len(struct slice s)
+{
+    uint8_t low, high;
+    size_t n = s.len ? utf8_sequence(s.p[0], &low, &high) : 0;
+
+    if (n > s.len || (n > 1 && (s.p[1] < low || s.p[1] > high)))
+        return 0;
+    for (size_t i = 2; i < n; i++)
+        if ((s.p[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
 bool slice_is_utf8(struct slice s)
 {
     while (s.len) {
-        uint8_t low, high;
-        size_t n = utf8_sequence(s.p[0], &low, &high);
+        size_t n = slice_utf8_len(s);
 
-        if (n == 0 || n > s.len)
+        if (n == 0)
             return false;
-        if (n > 1 && (s.p[1] < low || s.p[1] > high))
-            return false;
-        for (size_t i = 2; i < n; i++)
-            if ((s.p[i] & 0xc0) != 0x80)
-                return false;
         slice_advance(&s, n);
     }
     return true;

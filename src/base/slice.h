@@ -55,6 +55,9 @@ bool slice_to_u64(struct slice s, uint64_t *out);
 /* Takes the same time whatever the contents: for secrets. The lengths are not hidden. */
 bool slice_eq_secret(struct slice a, struct slice b);
 
+/* Bytes of the UTF-8 character that `s` begins with; 0 when it begins with none. */
+size_t slice_utf8_len(struct slice s);
+
 /* True when `s` is valid UTF-8 (RFC 3629: shortest form, no surrogates, up to U+10FFFF). */
 bool slice_is_utf8(struct slice s);
 
