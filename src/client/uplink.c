@@ -80,7 +80,7 @@ static void on_link_end(struct carrier *c, const char *why)
     struct uplink *u = container_of(c, struct uplink, carrier);
     struct session *s = u->session;
 
-    if (loop_now(loop_of(u)) - u->up_us >= time_of(u)->healthy_us)
+    if (loop_now(loop_of(u)) - c->link.began_us >= time_of(u)->healthy_us)
         u->backoff_us = 0;
     if (u->leaving) {
         log_info(log_of(u), "%s: ended: %s", u->name, why);
@@ -146,7 +146,6 @@ static void link_up(struct uplink *u, struct slice behind, enum link_dialect dia
     }
     head_reader_fini(&u->reader);
     u->state = UPLINK_UP;
-    u->up_us = loop_now(loop_of(u));
     log_info(log_of(u), "%s: up, to %s, dialect %s", u->name, u->session->config->server,
              dialect == LINK_WSP_1 ? "wsp.1" : "0.10");
     session_link_up(u->session);

@@ -28,7 +28,6 @@ struct uplink {
     char key[WS_KEY_LEN + 1];
     struct timer timer;  /* back-off or handshake */
     uint64_t backoff_us; /* upper bound of the next wait */
-    uint64_t up_us;      /* since when it is up */
 };
 
 /* Begins to connect. NULL without memory. */

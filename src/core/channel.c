@@ -7,6 +7,11 @@ static const char *const state_names[] = {"idle", "opening", "asked",    "open",
 
 static const struct slice nothing = {NULL, 0};
 
+const char *chan_state_name(enum chan_state state)
+{
+    return state_names[state];
+}
+
 void chan_init(struct chan *ch, const struct chan_ops *ops)
 {
     *ch = (struct chan){.ops = ops, .state = CHAN_IDLE};
@@ -140,6 +145,7 @@ size_t chan_send(struct chan *ch, struct slice data)
         ch->credit -= n;
         taken += n;
     }
+    ch->sent += taken;
     if (taken)
         ch->mark = l->out_total;
     return taken;
@@ -154,6 +160,13 @@ void chan_credit(struct chan *ch, uint64_t credit)
 
 /* ---- opening */
 
+static void set_open(struct chan *ch)
+{
+    chan_set_state(ch, CHAN_OPEN);
+    if (!ch->mute)
+        ch->link->opened++;
+}
+
 void chan_accept(struct chan *ch, struct slice bound)
 {
     struct msg_response r = {.success = true, .bound = bound};
@@ -161,7 +174,7 @@ void chan_accept(struct chan *ch, struct slice bound)
 
     if (l->dialect->windows)
         r.window = ch->window.size;
-    chan_set_state(ch, CHAN_OPEN);
+    set_open(ch);
     link_respond(l, ch->node.key, &r);
     ch->mark = l->out_total;
     if (l->dialect->hazards)
@@ -183,12 +196,13 @@ void chan_answered(struct chan *ch, const struct msg_response *r)
     struct link *l = ch->link;
 
     if (!r->success) {
+        l->refused++;
         chan_close(ch, CHAN_END_FAILED, r->error);
         return;
     }
     if (l->dialect->windows)
         ch->credit = r->window ? r->window : l->peer.window;
-    chan_set_state(ch, CHAN_OPEN);
+    set_open(ch);
     ch->mark = l->out_total;
     if (ch->ready)
         chan_ready(ch);

@@ -110,9 +110,11 @@ struct chan {
     bool told;    /* `finished` has been called */
     struct list ready_node;
     struct list hazard_node;
-    uint64_t mark;    /* link output position behind our last RESPOND or TRANSFER */
-    uint64_t wait_us; /* hazard: since when we wait for the peer's kernel; 0: not yet */
-    uint64_t due_us;  /* hazard: when it has passed, once the peer's kernel has it all */
+    uint64_t sent;     /* bytes of data, to the peer */
+    uint64_t received; /* and from it, in frames that have begun */
+    uint64_t mark;     /* link output position behind our last RESPOND or TRANSFER */
+    uint64_t wait_us;  /* hazard: since when we wait for the peer's kernel; 0: not yet */
+    uint64_t due_us;   /* hazard: when it has passed, once the peer's kernel has it all */
 
     /* sending */
     uint64_t credit; /* bytes the peer has room for */
@@ -135,6 +137,9 @@ struct chan {
     struct map_node node; /* node.key is the id */
     uint8_t id[MSG_ID_MAX];
 };
+
+/* "open" and so on: for logs and status. */
+const char *chan_state_name(enum chan_state state);
 
 void chan_init(struct chan *ch, const struct chan_ops *ops);
 

@@ -13,7 +13,7 @@ enum wsp_err link_init(struct link *l, const struct link_options *opt, uint64_t 
 {
     uint64_t seed[2];
 
-    *l = (struct link){.opt = *opt, .last_rx_us = now, .now_us = now};
+    *l = (struct link){.opt = *opt, .last_rx_us = now, .now_us = now, .began_us = now};
     snprintf(l->name, sizeof(l->name), "%s", opt->name);
     l->opt.name = l->name;
     opt->ops->random(seed, sizeof(seed));

@@ -83,6 +83,10 @@ struct link {
     size_t flushing_count;
     struct credit_cap cap; /* memory for what the peer sends */
     uint64_t now_us;       /* when the owner last called */
+    uint64_t began_us;     /* when it was initialised */
+    uint64_t opened;       /* channels that were opened so far, but for registrations */
+    uint64_t refused;      /* opens that either side has refused, registrations included */
+    uint64_t in_total;     /* bytes ever consumed */
 
     /* input */
     enum link_rx rx;

@@ -16,10 +16,20 @@ static void flush_gathered(struct link *l)
         chan_input_iov(ch, l->gathered, count);
 }
 
+/* The head of a TRANSFER has come. */
+static struct chan *transfer(struct link *l, struct slice id, uint64_t len)
+{
+    struct chan *ch = l->dialect->transfer(l, id, len);
+
+    if (ch)
+        ch->received += len;
+    return ch;
+}
+
 /* The data of a TRANSFER that came in another form than ours. */
 static void on_transfer(struct link *l, const struct msg *m)
 {
-    struct chan *ch = l->dialect->transfer(l, m->id, m->data.len);
+    struct chan *ch = transfer(l, m->id, m->data.len);
 
     if (!ch || m->data.len == 0)
         return;
@@ -188,7 +198,7 @@ static enum wsp_err step_peek(struct link *l, struct slice in, size_t *used)
     if (!slice_is_utf8(id))
         return WSP_OK; /* collected, and refused there */
     on_first(l, MSG_TRANSFER);
-    l->rx_chan = l->dialect->transfer(l, id, l->frame.len - head_len);
+    l->rx_chan = transfer(l, id, l->frame.len - head_len);
     l->rx = LINK_RX_STREAM;
     l->frame_pos = head_len;
     *used = head_len;
@@ -318,6 +328,7 @@ enum wsp_err link_input(struct link *l, uint8_t *data, size_t len, size_t *used,
             break;
         *used += n;
     }
+    l->in_total += *used;
     flush_gathered(l);
     return l->failed ? WSP_ERR_MALFORMED : WSP_OK;
 }

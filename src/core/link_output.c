@@ -174,6 +174,7 @@ static void pull(struct link *l, struct chan *ch)
     if (p.len) {
         ch->credit -= p.len;
         ch->deficit -= (int32_t)p.len;
+        ch->sent += p.len;
         gap = wrap(l, ch->node.key, block_end(b) + reserved, p.len, reserved);
         commit(l, b, gap, reserved - gap + p.len);
         ch->mark = l->out_total;

@@ -128,6 +128,8 @@ void link_respond(struct link *l, struct slice id, const struct msg_response *re
     struct msg_response r = *response;
     size_t len;
 
+    if (!r.success)
+        l->refused++;
     if (r.error.len > ERROR_TEXT_MAX)
         r.error.len = ERROR_TEXT_MAX;
     while (r.error.len && !slice_is_utf8(r.error))
