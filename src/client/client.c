@@ -47,6 +47,21 @@ fail:
     return err;
 }
 
+size_t client_servers_up(const struct client *c)
+{
+    size_t up = 0;
+
+    for (size_t i = 0; i < c->session_count; i++)
+        up += session_link(c->session[i]) != NULL;
+    return up;
+}
+
+void client_links_changed(struct client *c)
+{
+    if (c->on_links)
+        c->on_links(c);
+}
+
 void client_user_ended(struct client *c)
 {
     if (!c->draining)
@@ -72,6 +87,7 @@ void client_drain(struct client *c, void (*on_drained_cb)(struct client *c))
 void client_stop(struct client *c)
 {
     c->draining = false;
+    c->on_links = NULL;
     timer_clear(c->loop, &c->drain);
     for (size_t i = 0; i < c->session_count; i++)
         session_free(c->session[i]);

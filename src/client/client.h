@@ -21,6 +21,7 @@ struct client {
     struct timer drain;  /* until all is ended all the same */
     struct task drained; /* calls on_drained */
     void (*on_drained)(struct client *c);
+    void (*on_links)(struct client *c); /* a link came or went; NULL: nobody wants to know */
 };
 
 /* Opens the listeners and begins to connect. `error` gets one line on failure; then nothing is left
@@ -31,6 +32,12 @@ enum wsp_err client_start(struct client *c, struct wsp_loop *loop, const struct 
 /* Stops listening and reconnecting; on_drained is called when the listeners' connections have
  * ended, or after the configured time. */
 void client_drain(struct client *c, void (*on_drained)(struct client *c));
+
+/* Entries of `client` that have a link for new channels. */
+size_t client_servers_up(const struct client *c);
+
+/* To be called when a link came or went. */
+void client_links_changed(struct client *c);
 
 /* To be called when such a connection has ended. */
 void client_user_ended(struct client *c);

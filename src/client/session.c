@@ -52,6 +52,7 @@ static void fill_up(struct session *s, size_t wanted)
 void session_link_up(struct session *s)
 {
     registrations_go_on(s);
+    client_links_changed(s->client);
 }
 
 void session_link_settled(struct session *s)
@@ -63,12 +64,14 @@ void session_link_leaving(struct session *s)
 {
     fill_up(s, (size_t)s->config->connections);
     registrations_go_on(s);
+    client_links_changed(s->client);
 }
 
 void session_link_down(struct session *s)
 {
     fill_up(s, 1);
     registrations_go_on(s);
+    client_links_changed(s->client);
 }
 
 /* ---- life */

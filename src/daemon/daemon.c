@@ -24,6 +24,7 @@ static void on_signal(struct watch *w, unsigned events)
     log_info(loop_log(d->loop), "%s: %s, ending once open connections have finished", d->program,
              strsignal((int)info.ssi_signo));
     d->ending = true;
+    notify_stopping(&d->notify, "ending once open connections have finished");
     d->on_end(d->ctx);
 }
 
@@ -62,7 +63,7 @@ static void raise_descriptor_limit(void)
 enum wsp_err daemon_open(struct daemon *d, const char *program, const struct config_log *log,
                          char error[CONFIG_ERROR_MAX])
 {
-    *d = (struct daemon){.program = program, .signals.fd = -1, .log.fd = -1};
+    *d = (struct daemon){.program = program, .signals.fd = -1, .log.fd = -1, .notify.fd = -1};
     raise_descriptor_limit();
     d->loop = wsp_loop_new();
     if (!d->loop) {
@@ -71,6 +72,7 @@ enum wsp_err daemon_open(struct daemon *d, const char *program, const struct con
     }
     if (log_output_open(&d->log, log, loop_log(d->loop), error) != WSP_OK)
         return WSP_ERR_SYSTEM;
+    notify_open(&d->notify, d->loop);
     if (!watch_signals(d)) {
         snprintf(error, CONFIG_ERROR_MAX, "signals: %s", strerror(errno));
         return WSP_ERR_SYSTEM;
@@ -81,6 +83,11 @@ enum wsp_err daemon_open(struct daemon *d, const char *program, const struct con
         return WSP_ERR_SYSTEM;
     }
     return WSP_OK;
+}
+
+void daemon_ready(struct daemon *d)
+{
+    notify_ready(&d->notify);
 }
 
 void daemon_run(struct daemon *d)
@@ -98,6 +105,7 @@ void daemon_close(struct daemon *d)
     int fd = d->signals.fd;
 
     loop_lws_free(d->lws);
+    notify_close(&d->notify);
     if (d->loop)
         watch_stop(d->loop, &d->signals);
     if (fd >= 0)

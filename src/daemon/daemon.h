@@ -1,8 +1,9 @@
-/* The frame both daemons run in: log, loop, signals. */
+/* The frame both daemons run in: log, loop, signals, the service manager. */
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
 
 #include "daemon/log_output.h"
+#include "daemon/notify.h"
 #include "net/loop.h"
 #include "net/loop_lws.h"
 
@@ -11,6 +12,7 @@ struct daemon {
     struct wsp_loop *loop; /* owned */
     struct loop_lws *lws;  /* owned */
     struct log_output log;
+    struct notify notify;
     struct watch signals;
     bool ending;               /* a signal has come */
     void (*on_end)(void *ctx); /* asked to end: finish what is open, then call daemon_end */
@@ -23,6 +25,9 @@ struct daemon {
  * daemon_close either way. */
 enum wsp_err daemon_open(struct daemon *d, const char *program, const struct config_log *log,
                          char error[CONFIG_ERROR_MAX]);
+
+/* What was configured is open: tells the service manager. */
+void daemon_ready(struct daemon *d);
 
 /* Runs until daemon_end. */
 void daemon_run(struct daemon *d);

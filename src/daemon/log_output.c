@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,13 +25,35 @@ static size_t stamp(char *out, size_t cap, enum log_level level)
     return n;
 }
 
+/* syslog(3)'s priorities. The journal keeps time and priority itself. */
+static size_t priority(char *out, size_t cap, enum log_level level)
+{
+    static const int priorities[] = {3, 4, 6, 7, 7};
+
+    return (size_t)snprintf(out, cap, "<%d>", priorities[level]);
+}
+
+/* JOURNAL_STREAM is "device:inode" of the stream that the manager opened for us; a descriptor that
+ * was redirected since is another one. */
+static bool is_journal(int fd)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat st;
+    char ours[64];
+
+    if (!stream || fstat(fd, &st) < 0)
+        return false;
+    snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    return strcmp(ours, stream) == 0;
+}
+
 /* One writev for a line, so that lines of several processes do not mix. A full disk loses lines. */
 static void write_line(void *ctx, enum log_level level, const char *line, size_t len)
 {
     struct log_output *o = ctx;
     char head[64];
-    struct iovec iov[3] = {
-        {head, stamp(head, sizeof(head), level)}, {(void *)line, len}, {"\n", 1}};
+    size_t head_len = (o->journal ? priority : stamp)(head, sizeof(head), level);
+    struct iovec iov[3] = {{head, head_len}, {(void *)line, len}, {"\n", 1}};
     ssize_t n;
 
     do
@@ -47,14 +71,26 @@ enum wsp_err log_output_open(struct log_output *o, const struct config_log *conf
         snprintf(error, CONFIG_ERROR_MAX, "log.output: %s: %s", config->output, strerror(errno));
         return WSP_ERR_SYSTEM;
     }
+    o->journal = is_journal(o->fd);
     *log = (struct log){.level = config->level, .write = write_line, .ctx = o};
     return WSP_OK;
 }
 
 void log_output_to_stderr(struct log_output *o)
 {
-    if (o->fd == STDOUT_FILENO)
-        o->fd = STDERR_FILENO;
+    if (o->fd != STDOUT_FILENO)
+        return;
+    o->fd = STDERR_FILENO;
+    o->journal = is_journal(o->fd);
+}
+
+void log_output_fatal(const char *program, const char *text)
+{
+    char head[64] = "";
+
+    if (is_journal(STDERR_FILENO))
+        priority(head, sizeof(head), LOG_LEVEL_ERROR);
+    fprintf(stderr, "%s%s: %s\n", head, program, text);
 }
 
 void log_output_close(struct log_output *o)

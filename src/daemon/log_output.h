@@ -1,11 +1,16 @@
-/* Where a daemon's log goes: standard output or a file, one line each with time and level. */
+/*
+ * Where a daemon's log goes: standard output or a file, one line each with time and level. Where
+ * the stream is the journal's (systemd.exec(5), JOURNAL_STREAM), a line has its priority in front
+ * instead, as sd-daemon(3) describes.
+ */
 #ifndef DAEMON_LOG_OUTPUT_H
 #define DAEMON_LOG_OUTPUT_H
 
 #include "config/common.h"
 
 struct log_output {
-    int fd; /* owned unless it is standard output */
+    int fd;       /* owned unless it is standard output */
+    bool journal; /* fd is a stream of the journal */
 };
 
 /* Opens it and connects `log` to it. `error` gets "FILE: reason" on failure.
@@ -16,5 +21,8 @@ enum wsp_err log_output_open(struct log_output *o, const struct config_log *conf
  */
 void log_output_to_stderr(struct log_output *o);
 void log_output_close(struct log_output *o);
+
+/* A last line on standard error: "PROGRAM: TEXT". */
+void log_output_fatal(const char *program, const char *text);
 
 #endif

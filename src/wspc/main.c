@@ -100,6 +100,16 @@ static int run_stdio(struct wspc_config *config, const char *forward, char error
     return status;
 }
 
+/* A server is connected as long as there is a link that takes opens. */
+static void on_links(struct client *client)
+{
+    char status[NOTIFY_STATUS_MAX];
+
+    snprintf(status, sizeof(status), "%zu of %zu servers connected", client_servers_up(client),
+             client->session_count);
+    notify_status(&container_of(client, struct program, client)->daemon.notify, status);
+}
+
 static int run(const struct wspc_config *config, char error[CONFIG_ERROR_MAX])
 {
     struct program p;
@@ -110,6 +120,9 @@ static int run(const struct wspc_config *config, char error[CONFIG_ERROR_MAX])
         if (client_start(&p.client, p.daemon.loop, config, error) == WSP_OK) {
             p.daemon.on_end = on_end;
             p.daemon.ctx = &p;
+            p.client.on_links = on_links;
+            on_links(&p.client);
+            daemon_ready(&p.daemon);
             daemon_run(&p.daemon);
             client_stop(&p.client);
             status = EXIT_OK;
@@ -140,14 +153,14 @@ int main(int argc, char **argv)
     status = EXIT_START;
     wspc_config_init(&config);
     if (wspc_config_load(&config, args.config, error) != WSP_OK) {
-        fprintf(stderr, "wspc: %s\n", error);
+        log_output_fatal("wspc", error);
     } else if (args.check) {
         printf("%s: configuration is fine\n", args.config);
         status = EXIT_OK;
     } else {
         status = args.forward ? run_stdio(&config, args.forward, error) : run(&config, error);
         if (status != EXIT_OK)
-            fprintf(stderr, "wspc: %s\n", error);
+            log_output_fatal("wspc", error);
     }
     wspc_config_fini(&config);
     return status;

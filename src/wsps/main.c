@@ -24,6 +24,16 @@ static void on_end(void *ctx)
     server_drain(&p->server, on_drained);
 }
 
+static void tell_ready(struct program *p)
+{
+    char address[ADDRESS_TEXT_MAX], status[NOTIFY_STATUS_MAX];
+
+    address_text(&p->server.listener.local, address);
+    snprintf(status, sizeof(status), "listening on %s", address);
+    notify_status(&p->daemon.notify, status);
+    daemon_ready(&p->daemon);
+}
+
 static int run(const struct wsps_config *config, char error[CONFIG_ERROR_MAX])
 {
     struct program p;
@@ -34,6 +44,7 @@ static int run(const struct wsps_config *config, char error[CONFIG_ERROR_MAX])
         if (server_start(&p.server, p.daemon.loop, config, error) == WSP_OK) {
             p.daemon.on_end = on_end;
             p.daemon.ctx = &p;
+            tell_ready(&p);
             daemon_run(&p.daemon);
             server_stop(&p.server);
             status = EXIT_OK;
@@ -60,14 +71,14 @@ int main(int argc, char **argv)
     status = EXIT_START;
     wsps_config_init(&config);
     if (wsps_config_load(&config, args.config, error) != WSP_OK) {
-        fprintf(stderr, "wsps: %s\n", error);
+        log_output_fatal("wsps", error);
     } else if (args.check) {
         printf("%s: configuration is fine\n", args.config);
         status = EXIT_OK;
     } else {
         status = run(&config, error);
         if (status != EXIT_OK)
-            fprintf(stderr, "wsps: %s\n", error);
+            log_output_fatal("wsps", error);
     }
     wsps_config_fini(&config);
     return status;

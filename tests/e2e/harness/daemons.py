@@ -48,7 +48,8 @@ def environment():
 class Daemon:
     """One running daemon. Its output is collected as it comes."""
 
-    def __init__(self, name, config, directory):
+    def __init__(self, name, config, directory, under=(), env=(), **options):
+        """`under`: what runs the command instead of us; `env`: more of it; `options`: Popen's."""
         self.name = name
         self.config = config
         self.file = directory / f"{name}-{len(list(directory.iterdir()))}.json"
@@ -56,12 +57,13 @@ class Daemon:
         self.lines = []
         self.news = threading.Condition()
         self.process = subprocess.Popen(
-            command(name, "-c", self.file),
+            [*under, *command(name, "-c", self.file)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=directory,
-            env=environment(),
+            env={**environment(), **dict(env)},
+            **options,
         )
         self.collector = threading.Thread(target=self._collect, daemon=True)
         self.collector.start()
@@ -168,13 +170,13 @@ class Farm:
         self.directory = directory
         self.daemons = []
 
-    def start(self, name, config):
-        daemon = Daemon(name, config, self.directory)
+    def start(self, name, config, **options):
+        daemon = Daemon(name, config, self.directory, **options)
         self.daemons.append(daemon)
         return daemon
 
-    def wsps(self, port=None, time=(), **config):
-        """A wsps that listens; keys that are None are left out."""
+    def wsps(self, port=None, time=(), launch=(), **config):
+        """A wsps that listens; keys that are None are left out. `launch`: options of Daemon."""
         config = {
             "bind": "127.0.0.1",
             "port": port or free_port(),
@@ -185,11 +187,12 @@ class Farm:
             "dialect": DIALECT,
             **config,
         }
-        daemon = self.start("wsps", {k: v for k, v in config.items() if v is not None})
+        config = {k: v for k, v in config.items() if v is not None}
+        daemon = self.start("wsps", config, **dict(launch))
         daemon.wait_line(LISTENING)
         return daemon
 
-    def wspc(self, *entries, time=(), link=True, **config):
+    def wspc(self, *entries, time=(), link=True, launch=(), **config):
         """A wspc that listens and, unless `link` is false, has all its links up."""
         config = {
             "client": list(entries),
@@ -197,7 +200,7 @@ class Farm:
             "time": {**FAST, **dict(time)},
             **config,
         }
-        daemon = self.start("wspc", config)
+        daemon = self.start("wspc", config, **dict(launch))
         listeners = sum(len(e["dynamic"]) for e in entries)
         if listeners:
             daemon.wait_line(LISTENING, count=listeners)
