@@ -1,9 +1,10 @@
 #include "config/common.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "proto/ip_addr.h"
 
 #define SECOND_US 1000000u
 #define AUTH_MAX 4096 /* fits a request head many times */
@@ -213,14 +214,9 @@ bool config_auth_read(const struct json_at *object, const char *key, char **out)
 
 bool config_address_ok(struct slice host)
 {
-    char text[INET6_ADDRSTRLEN];
-    struct in6_addr scratch;
+    struct ip_addr ignored;
 
-    if (host.len >= sizeof(text))
-        return false;
-    memcpy(text, host.p, host.len);
-    text[host.len] = '\0';
-    return inet_pton(AF_INET, text, &scratch) == 1 || inet_pton(AF_INET6, text, &scratch) == 1;
+    return ip_addr_parse(host, &ignored);
 }
 
 static bool is_name_byte(uint8_t c)

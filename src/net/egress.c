@@ -89,7 +89,7 @@ static bool list_has_name(const struct egress_list *l, struct slice name, unsign
     return false;
 }
 
-static bool list_has_ip(const struct egress_list *l, const struct egress_ip *ip, unsigned port)
+static bool list_has_ip(const struct egress_list *l, const struct ip_addr *ip, unsigned port)
 {
     for (size_t i = 0; i < l->count; i++)
         if (egress_rule_matches_ip(&l->rule[i], ip, port))
@@ -108,7 +108,7 @@ static bool list_has_net(const struct egress_list *l, unsigned port)
 }
 
 /* By an address or network: "*:port" is too broad to open what is denied by default. */
-static bool is_excepted(const struct egress_list *allow, const struct egress_ip *ip, unsigned port)
+static bool is_excepted(const struct egress_list *allow, const struct ip_addr *ip, unsigned port)
 {
     for (size_t i = 0; i < allow->count; i++)
         if (allow->rule[i].kind == EGRESS_NET && egress_rule_matches_ip(&allow->rule[i], ip, port))
@@ -116,9 +116,9 @@ static bool is_excepted(const struct egress_list *allow, const struct egress_ip 
     return false;
 }
 
-static bool ip_of(const struct address *address, struct egress_ip *out)
+static bool ip_of(const struct address *address, struct ip_addr *out)
 {
-    *out = (struct egress_ip){.is_v6 = address->sa.sa_family == AF_INET6};
+    *out = (struct ip_addr){.is_v6 = address->sa.sa_family == AF_INET6};
     if (out->is_v6)
         memcpy(out->bytes, &address->in6.sin6_addr, 16);
     else
@@ -128,7 +128,7 @@ static bool ip_of(const struct address *address, struct egress_ip *out)
 
 bool egress_address_ok(const struct egress *e, struct slice host, const struct address *address)
 {
-    struct egress_ip ip, form[EGRESS_FORMS_MAX];
+    struct ip_addr ip, form[EGRESS_FORMS_MAX];
     unsigned port = address_port(address);
     bool named = list_has_name(&e->allow, host, port);
     size_t forms;

@@ -1,49 +1,33 @@
 #include "proto/egress_rule.h"
 
-#include <arpa/inet.h>
-
 #define PORT_MAX 65535
 #define NAME_BYTES_MAX 253
 #define LABEL_BYTES_MAX 63
 
-static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:0:0/96 */
-static const uint8_t nat64_prefix[12] = {0x00, 0x64, 0xff, 0x9b};    /* 64:ff9b::/96 */
-static const uint8_t sixto4_prefix[2] = {0x20, 0x02};                /* 2002::/16 */
-static const struct egress_ip loopback4 = {.bytes = {127, 0, 0, 1}}; /* 127.0.0.1 */
-static const struct egress_ip loopback6 = {true, {[15] = 1}};        /* ::1 */
-static const struct egress_ip unspecified6 = {true, {0}};            /* :: */
-
-static struct egress_ip v4_at(const uint8_t *p)
-{
-    return (struct egress_ip){.bytes = {p[0], p[1], p[2], p[3]}};
-}
-
-static bool ip_eq(const struct egress_ip *a, const struct egress_ip *b)
-{
-    return a->is_v6 == b->is_v6 && memcmp(a->bytes, b->bytes, a->is_v6 ? 16 : 4) == 0;
-}
-
-static bool is_mapped(const struct egress_ip *ip)
-{
-    return ip->is_v6 && memcmp(ip->bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
-}
+static const uint8_t nat64_prefix[12] = {0x00, 0x64, 0xff, 0x9b};  /* 64:ff9b::/96 */
+static const uint8_t sixto4_prefix[2] = {0x20, 0x02};              /* 2002::/16 */
+static const struct ip_addr loopback4 = {.bytes = {127, 0, 0, 1}}; /* 127.0.0.1 */
+static const struct ip_addr loopback6 = {true, {[15] = 1}};        /* ::1 */
+static const struct ip_addr unspecified6 = {true, {0}};            /* :: */
 
 /* Canonical form of the network `ip`/`bits`; an address is one with all bits. */
-static void canonical(struct egress_ip *ip, unsigned *bits)
+static void canonical(struct ip_addr *ip, unsigned *bits)
 {
-    if (is_mapped(ip) && *bits >= 96) {
-        *ip = v4_at(ip->bytes + 12);
+    struct ip_addr plain = ip_addr_unmapped(ip);
+
+    if (ip->is_v6 && !plain.is_v6 && *bits >= 96) {
+        *ip = plain;
         *bits -= 96;
     }
     if (!ip->is_v6 && ip->bytes[0] == 0 && *bits >= 8) {
         *ip = loopback4;
         *bits = 32;
-    } else if (*bits == 128 && ip_eq(ip, &unspecified6)) {
+    } else if (*bits == 128 && ip_addr_eq(ip, &unspecified6)) {
         *ip = loopback6;
     }
 }
 
-static struct egress_ip canonical_address(struct egress_ip ip)
+static struct ip_addr canonical_address(struct ip_addr ip)
 {
     unsigned bits = ip.is_v6 ? 128 : 32;
 
@@ -51,15 +35,15 @@ static struct egress_ip canonical_address(struct egress_ip ip)
     return ip;
 }
 
-size_t egress_forms(const struct egress_ip *ip, struct egress_ip out[EGRESS_FORMS_MAX])
+size_t egress_forms(const struct ip_addr *ip, struct ip_addr out[EGRESS_FORMS_MAX])
 {
     out[0] = canonical_address(*ip);
     if (!out[0].is_v6)
         return 1;
     if (memcmp(ip->bytes, nat64_prefix, sizeof(nat64_prefix)) == 0)
-        out[1] = canonical_address(v4_at(ip->bytes + 12));
+        out[1] = canonical_address(ip_addr_v4(ip->bytes + 12));
     else if (memcmp(ip->bytes, sixto4_prefix, sizeof(sixto4_prefix)) == 0)
-        out[1] = canonical_address(v4_at(ip->bytes + 2));
+        out[1] = canonical_address(ip_addr_v4(ip->bytes + 2));
     else
         return 1;
     return 2;
@@ -99,24 +83,6 @@ static bool parse_ports(struct slice s, struct egress_rule *rule)
     return parse_port(s, &rule->port_high) && rule->port_low <= rule->port_high;
 }
 
-static bool parse_ip(struct slice s, struct egress_ip *out)
-{
-    struct egress_ip ip = {0};
-    char text[INET6_ADDRSTRLEN];
-
-    if (s.len == 0 || s.len >= sizeof(text) || memchr(s.p, 0, s.len))
-        return false;
-    memcpy(text, s.p, s.len);
-    text[s.len] = '\0';
-    if (inet_pton(AF_INET, text, ip.bytes) != 1) {
-        ip.is_v6 = true;
-        if (inet_pton(AF_INET6, text, ip.bytes) != 1)
-            return false;
-    }
-    *out = ip;
-    return true;
-}
-
 /* "address" or "address/bits"; NULL when fine, "" when it is no address at all. */
 static const char *parse_net(struct slice s, struct egress_rule *rule)
 {
@@ -124,7 +90,7 @@ static const char *parse_net(struct slice s, struct egress_rule *rule)
     unsigned max;
     uint64_t bits;
 
-    if (!parse_ip(slice_of(s.p, slash), &rule->net))
+    if (!ip_addr_parse(slice_of(s.p, slash), &rule->net))
         return slash < s.len ? "expected an address ahead of the prefix length" : "";
     max = rule->net.is_v6 ? 128 : 32;
     bits = max;
@@ -291,8 +257,7 @@ static bool bits_eq(const uint8_t *a, const uint8_t *b, unsigned bits)
     return bits % 8 == 0 || ((a[whole] ^ b[whole]) & mask) == 0;
 }
 
-bool egress_rule_matches_ip(const struct egress_rule *rule, const struct egress_ip *ip,
-                            unsigned port)
+bool egress_rule_matches_ip(const struct egress_rule *rule, const struct ip_addr *ip, unsigned port)
 {
     if (!port_matches(rule, port))
         return false;

@@ -11,13 +11,8 @@
 #ifndef PROTO_EGRESS_RULE_H
 #define PROTO_EGRESS_RULE_H
 
-#include "base/slice.h"
+#include "proto/ip_addr.h"
 #include "wsp/err.h"
-
-struct egress_ip {
-    bool is_v6;
-    uint8_t bytes[16]; /* network order; IPv4 in the first four */
-};
 
 enum egress_kind {
     EGRESS_ANY,    /* "*" */
@@ -29,7 +24,7 @@ enum egress_kind {
 struct egress_rule {
     enum egress_kind kind;
     struct slice name; /* NAME, SUFFIX: without "*." and trailing dot; points into the text */
-    struct egress_ip net;
+    struct ip_addr net;
     unsigned net_bits;
     unsigned port_low, port_high; /* 0..65535 when the entry has no port */
 };
@@ -42,7 +37,7 @@ enum wsp_err egress_rule_parse(struct slice text, struct egress_rule *rule, cons
 
 /* ANY matches every name and every address; the other kinds only their own sort. */
 bool egress_rule_matches_name(const struct egress_rule *rule, struct slice name, unsigned port);
-bool egress_rule_matches_ip(const struct egress_rule *rule, const struct egress_ip *ip,
+bool egress_rule_matches_ip(const struct egress_rule *rule, const struct ip_addr *ip,
                             unsigned port);
 
 #define EGRESS_FORMS_MAX 2
@@ -51,6 +46,6 @@ bool egress_rule_matches_ip(const struct egress_rule *rule, const struct egress_
  * All that a connection to `ip` may reach, each in canonical form: the address itself and, for
  * NAT64 (RFC 6052) and 6to4 (RFC 3056), the IPv4 address inside. Returns their number, 1 or 2.
  */
-size_t egress_forms(const struct egress_ip *ip, struct egress_ip out[EGRESS_FORMS_MAX]);
+size_t egress_forms(const struct ip_addr *ip, struct ip_addr out[EGRESS_FORMS_MAX]);
 
 #endif

@@ -1,7 +1,7 @@
 /* The parts of a request target: RFC 9112 section 3.2 and RFC 3986 section 3. */
 #include "proto/http1.h"
 
-#include <arpa/inet.h>
+#include "proto/ip_addr.h"
 
 #define PORT_DIGITS_MAX 5
 
@@ -34,14 +34,9 @@ static bool is_reg_name(struct slice s)
 
 static bool is_ipv6(struct slice s)
 {
-    char copy[INET6_ADDRSTRLEN];
-    uint8_t address[16];
+    struct ip_addr address;
 
-    if (s.len == 0 || s.len >= sizeof(copy) || memchr(s.p, '\0', s.len))
-        return false;
-    memcpy(copy, s.p, s.len);
-    copy[s.len] = '\0';
-    return inet_pton(AF_INET6, copy, address) == 1;
+    return ip_addr_parse(s, &address) && address.is_v6;
 }
 
 /* `text` is what follows the host: nothing, or ':' and digits. */

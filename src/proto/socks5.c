@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include "proto/ip_addr.h"
+
 enum {
     SOCKS5_VERSION = 5,
     AUTH_VERSION = 1, /* of the subnegotiation, RFC 1929 section 2 */
@@ -66,25 +68,6 @@ enum wsp_err socks5_auth_parse(struct slice *in, struct socks5_auth *a)
     return WSP_OK;
 }
 
-/* inet_pton for text without a NUL; `out` has room for 4 or 16 bytes. */
-static bool address_from_text(struct slice text, int family, void *out)
-{
-    char copy[INET6_ADDRSTRLEN];
-
-    if (text.len == 0 || text.len >= sizeof(copy) || memchr(text.p, '\0', text.len))
-        return false;
-    memcpy(copy, text.p, text.len);
-    copy[text.len] = '\0';
-    return inet_pton(family, copy, out) == 1;
-}
-
-static bool is_address(struct slice text)
-{
-    uint8_t address[16];
-
-    return address_from_text(text, AF_INET, address) || address_from_text(text, AF_INET6, address);
-}
-
 /* Bytes that would change the meaning of a URL or a log line the name is put into are refused. */
 static bool is_name(struct slice text)
 {
@@ -100,10 +83,11 @@ static bool is_name(struct slice text)
 static enum wsp_err take_name(struct slice *in, struct socks5_request *r)
 {
     struct slice name;
+    struct ip_addr address;
 
     if (!take_counted(in, &name))
         return WSP_ERR_MORE;
-    r->is_name = !is_address(name);
+    r->is_name = !ip_addr_parse(name, &address);
     if (r->is_name && !is_name(name))
         return WSP_ERR_MALFORMED;
     memcpy(r->host, name.p, name.len);
@@ -182,44 +166,45 @@ void socks5_auth_status_write(bool ok, uint8_t out[2])
     out[1] = ok ? 0 : 1;
 }
 
-/* Reads "a.b.c.d:port" or "[v6]:port"; returns the bytes of the address, 0 when it is neither. */
-static size_t endpoint_from_text(struct slice text, uint8_t address[16], uint16_t *port)
+/* Reads "a.b.c.d:port" or "[v6]:port"; false, with nothing written, when it is neither. */
+static bool endpoint_from_text(struct slice text, struct ip_addr *address, uint16_t *port)
 {
     const uint8_t *colon = text.len ? memrchr(text.p, ':', text.len) : NULL;
     uint64_t number;
 
     if (!colon)
-        return 0;
+        return false;
 
     size_t before = (size_t)(colon - text.p);
     struct slice host = slice_of(text.p, before);
+    bool bracketed = host.len >= 2 && host.p[0] == '[' && host.p[host.len - 1] == ']';
+    struct ip_addr got;
 
     if (!slice_to_u64(slice_of(colon + 1, text.len - before - 1), &number) || number > UINT16_MAX)
-        return 0;
+        return false;
+    if (bracketed)
+        host = slice_of(host.p + 1, host.len - 2);
+    if (!ip_addr_parse(host, &got) || got.is_v6 != bracketed)
+        return false;
+    *address = got;
     *port = (uint16_t)number;
-    if (address_from_text(host, AF_INET, address))
-        return 4;
-    if (host.len < 2 || host.p[0] != '[' || host.p[host.len - 1] != ']')
-        return 0;
-    return address_from_text(slice_of(host.p + 1, host.len - 2), AF_INET6, address) ? 16 : 0;
+    return true;
 }
 
 size_t socks5_reply_write(enum socks5_reply reply, struct slice bound,
                           uint8_t out[SOCKS5_REPLY_MAX])
 {
-    uint8_t address[16] = {0};
+    struct ip_addr address = {0};
     uint16_t port = 0;
-    size_t len = endpoint_from_text(bound, address, &port);
+    size_t len;
 
-    if (len == 0) {
-        len = 4;
-        port = 0;
-    }
+    endpoint_from_text(bound, &address, &port);
+    len = address.is_v6 ? 16 : 4;
     out[0] = SOCKS5_VERSION;
     out[1] = (uint8_t)reply;
     out[2] = 0;
-    out[3] = len == 4 ? ADDRESS_IPV4 : ADDRESS_IPV6;
-    memcpy(out + 4, address, len);
+    out[3] = address.is_v6 ? ADDRESS_IPV6 : ADDRESS_IPV4;
+    memcpy(out + 4, address.bytes, len);
     out[4 + len] = (uint8_t)(port >> 8);
     out[5 + len] = (uint8_t)port;
     return len + 6;
