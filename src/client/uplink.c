@@ -118,7 +118,7 @@ static void link_up(struct uplink *u, struct slice behind, enum link_dialect dia
     const struct config_memory *memory = &client_of(u)->config->memory;
     struct carrier_start start = {
         .loop = loop_of(u),
-        .fd = stream_release(&u->stream),
+        .stream = &u->stream,
         .early = behind,
         .opt = {.server = false,
                 .name = u->name,

@@ -3,8 +3,6 @@
  * sends it, the response is passed on as it comes. After a 101 that was asked for, bytes of any
  * kind.
  */
-#include <errno.h>
-#include <sys/socket.h>
 
 #include "http/conn_parts.h"
 #include "http/rewrite.h"
@@ -324,14 +322,13 @@ static struct chan_pull on_pull(struct upstream_user *user, uint8_t *out, size_t
  * more requests were sent ahead. */
 static bool client_left(struct http_conn *c)
 {
-    char byte;
     ssize_t n;
 
     if (!c->stream.hangup || c->reader.in.len || !exchange_request_done(c) ||
         c->state == HTTP_CONN_UPGRADED)
         return false;
-    n = recv(c->stream.watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    n = stream_peek(&c->stream);
+    return n == STREAM_EOF || n == STREAM_ERROR;
 }
 
 static void begin(struct http_conn *c)

@@ -63,6 +63,12 @@ static void feed(struct carrier *c)
     c->paused = !link_wants_input(&c->link);
 }
 
+/* What broke the stream; only TLS has more to say than that. */
+static const char *why_broken(const struct carrier *c)
+{
+    return c->stream.tls ? stream_why(&c->stream) : "connection broken";
+}
+
 /* Reads once into rx. False when there is nothing more to read now. */
 static bool receive(struct carrier *c, size_t *budget)
 {
@@ -83,7 +89,7 @@ static bool receive(struct carrier *c, size_t *budget)
     if (n == STREAM_EOF)
         c->lost = "closed by the peer";
     else if (n == STREAM_ERROR)
-        c->lost = "connection broken";
+        c->lost = why_broken(c);
     if (n <= 0)
         return false;
     if (n < QUICKACK_MAX) /* the peer's next message may have to wait for this (core/hazard.c) */
@@ -130,7 +136,7 @@ static void give_output(struct carrier *c)
             return;
         n = stream_send(&c->stream, iov, count);
         if (n == STREAM_ERROR)
-            c->lost = "connection broken";
+            c->lost = why_broken(c);
         if (n <= 0)
             return;
         link_sent(&c->link, (size_t)n);
@@ -254,9 +260,11 @@ enum wsp_err carrier_start(struct carrier *c, const struct carrier_start *start)
     opt.log = loop_log(start->loop);
     task_init(&c->pump, pump);
     c->timer.fire = on_timer;
-    err = stream_init(&c->stream, start->loop, start->fd, on_event);
-    if (err != WSP_OK)
+    err = stream_move(&c->stream, start->stream, on_event);
+    if (err != WSP_OK) {
+        stream_close(start->stream);
         return err;
+    }
     stream_set_lowat(&c->stream, LINK_LOWAT);
     link_init(&c->link, &opt, loop_now(start->loop));
     err = keep_early(c, start->early);

@@ -22,14 +22,14 @@ struct carrier {
 };
 
 /*
- * Starts a link on `fd` (taken, even on failure) with bytes already read behind the handshake.
+ * Starts a link on `stream` (taken, even on failure) with bytes already read behind the handshake.
  * `opt` is complete but for ops, pool and log; `connect` is the link's. The stream is read from the
  * next round of the loop on. WSP_OK, WSP_ERR_NOMEM, WSP_ERR_SYSTEM, or WSP_ERR_LIMIT when `early`
  * is over BLOCK_BYTES (with an error, carrier_fini is not needed).
  */
 struct carrier_start {
     struct wsp_loop *loop;
-    int fd;
+    struct stream *stream; /* closed afterwards */
     struct slice early;
     struct link_options opt;
     void (*connect)(struct link *l, struct slice id, const struct msg_request *request);

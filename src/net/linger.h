@@ -2,10 +2,12 @@
 #ifndef NET_LINGER_H
 #define NET_LINGER_H
 
+#include "base/buf.h"
 #include "net/loop.h"
 
-/* Takes the descriptor: ends our side, drops input until the peer's end or for 5 s, then closes. A
- * peer that goes on sending is reset once it has received everything. */
-void linger_start(struct wsp_loop *loop, int fd);
+/* Takes the descriptor: sends `rest` (taken), ends our side, drops input until the peer's end or
+ * for 5 s, then closes. A peer that goes on sending is reset once it has received everything; one
+ * that takes nothing of the rest for 60 s is given up. */
+void linger_start(struct wsp_loop *loop, int fd, struct buf rest);
 
 #endif

@@ -1,7 +1,6 @@
 #include "net/relay.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 
 enum {
     RELAY_LOWAT = 128 * 1024, /* unsent in the kernel: progress is seen while the reader is slow */
@@ -180,17 +179,16 @@ static enum chan_then end_of_stream(struct relay *r)
 /* A stream that has ended, with nothing before that, can say so without room. */
 static enum chan_then peek_end(struct relay *r)
 {
-    char byte;
     ssize_t n;
 
     if (!r->stream.hangup || r->early.len)
         return CHAN_THEN_MORE;
     if (r->stream.broken && !r->chan.told)
         return CHAN_THEN_RESET; /* what came before it is not worth waiting for room */
-    n = recv(r->stream.watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (n == 0)
+    n = stream_peek(&r->stream);
+    if (n == STREAM_EOF)
         return end_of_stream(r);
-    return n > 0 || errno == EAGAIN || errno == EINTR ? CHAN_THEN_MORE : CHAN_THEN_RESET;
+    return n == STREAM_ERROR ? CHAN_THEN_RESET : CHAN_THEN_MORE;
 }
 
 struct chan_pull relay_pull(struct chan *ch, uint8_t *out, size_t cap)

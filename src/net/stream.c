@@ -9,6 +9,17 @@
 #include <unistd.h>
 
 #include "net/linger.h"
+#include "net/tls_stream.h"
+
+/* What the session left unsent goes first. */
+static void on_secure_event(struct stream *s)
+{
+    s->tls->arrived = s->readable;
+    s->tls->hangup = s->hangup;
+    if (s->writable && tls_stream_pending(s->tls) &&
+        (!tls_stream_flush(s->tls, s->watch.fd) || tls_stream_pending(s->tls)))
+        s->writable = false;
+}
 
 static void on_watch(struct watch *w, unsigned events)
 {
@@ -22,6 +33,8 @@ static void on_watch(struct watch *w, unsigned events)
         s->hangup = s->readable = true;
     if (events & POLLER_BROKEN)
         s->broken = true;
+    if (s->tls)
+        on_secure_event(s);
     s->on_event(s);
 }
 
@@ -51,23 +64,28 @@ enum wsp_err stream_move(struct stream *to, struct stream *from, void (*on_event
         return WSP_ERR_SYSTEM;
     }
     from->readable = from->writable = false;
+    from->tls = NULL;
     return WSP_OK;
 }
 
-ssize_t stream_recv(struct stream *s, void *out, size_t cap)
+enum wsp_err stream_secure(struct stream *s, struct tls_context *context, const char *server_name,
+                           struct slice early)
 {
-    ssize_t n;
+    return tls_stream_new(context, server_name, loop_pool(s->loop), early, &s->tls);
+}
 
-    do
-        n = recv(s->watch.fd, out, cap, 0);
-    while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        s->readable = false;
-        return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_ERROR;
-    }
-    if ((size_t)n < cap && !s->hangup)
-        s->readable = false; /* emptied: the next arrival is a new edge */
-    return n;
+const char *stream_why(const struct stream *s)
+{
+    return s->tls && s->tls->failed ? s->tls->why : strerror(errno);
+}
+
+bool stream_met_http(struct stream *s)
+{
+    if (!s->tls || !s->tls->speaks_http)
+        return false;
+    tls_stream_free(s->tls);
+    s->tls = NULL;
+    return true;
 }
 
 /* Most streams are never full: being told that they can be written to would be so many wake-ups. */
@@ -80,12 +98,62 @@ static bool wait_writable(struct stream *s)
     return watch_modify(s->loop, &s->watch, interest_of(s)) == WSP_OK;
 }
 
+/* Behind every call of the session: it may have answered the peer. */
+static bool wait_pending(struct stream *s)
+{
+    return !tls_stream_pending(s->tls) || wait_writable(s);
+}
+
+enum wsp_err stream_handshake(struct stream *s)
+{
+    enum wsp_err err = s->tls ? tls_stream_handshake(s->tls, s->watch.fd) : WSP_OK;
+
+    return !s->tls || wait_pending(s) ? err : WSP_ERR_REFUSED;
+}
+
+static ssize_t recv_secure(struct stream *s, void *out, size_t cap)
+{
+    ssize_t n = tls_stream_recv(s->tls, s->watch.fd, out, cap);
+
+    s->readable = n != STREAM_ERROR && !s->tls->idle;
+    return wait_pending(s) ? n : (ssize_t)STREAM_ERROR;
+}
+
+ssize_t stream_recv(struct stream *s, void *out, size_t cap)
+{
+    ssize_t n;
+
+    if (s->tls)
+        return recv_secure(s, out, cap);
+    do
+        n = recv(s->watch.fd, out, cap, 0);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        s->readable = false;
+        return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_ERROR;
+    }
+    if ((size_t)n < cap && !s->hangup)
+        s->readable = false; /* emptied: the next arrival is a new edge */
+    return n;
+}
+
+static ssize_t send_secure(struct stream *s, const struct iovec *iov, int count)
+{
+    ssize_t n = tls_stream_send(s->tls, s->watch.fd, iov, count);
+
+    if (n == STREAM_ERROR)
+        s->writable = false;
+    return n == STREAM_ERROR || wait_pending(s) ? n : (ssize_t)STREAM_ERROR;
+}
+
 ssize_t stream_send(struct stream *s, const struct iovec *iov, int count)
 {
     struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
     size_t total = 0;
     ssize_t n;
 
+    if (s->tls)
+        return send_secure(s, iov, count);
     for (int i = 0; i < count; i++)
         total += iov[i].iov_len;
     do
@@ -100,13 +168,28 @@ ssize_t stream_send(struct stream *s, const struct iovec *iov, int count)
     return n < 0 ? STREAM_AGAIN : n;
 }
 
+ssize_t stream_peek(struct stream *s)
+{
+    char byte;
+    ssize_t n;
+
+    if (s->tls)
+        return tls_stream_peek(s->tls, s->watch.fd);
+    do
+        n = recv(s->watch.fd, &byte, 1, MSG_PEEK);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_ERROR;
+    return n;
+}
+
 size_t stream_unacked(const struct stream *s)
 {
     int n = 0;
 
     if (ioctl(s->watch.fd, SIOCOUTQ, &n) < 0 || n < 0)
-        return 0;
-    return (size_t)n;
+        n = 0;
+    return (size_t)n + (s->tls ? tls_stream_pending(s->tls) : 0);
 }
 
 void stream_quickack(struct stream *s)
@@ -128,7 +211,8 @@ void stream_set_lowat(struct stream *s, unsigned bytes)
     setsockopt(s->watch.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
-int stream_release(struct stream *s)
+/* The descriptor, out of the loop; -1 when closed. */
+static int release(struct stream *s)
 {
     int fd = s->watch.fd;
 
@@ -139,29 +223,62 @@ int stream_release(struct stream *s)
 
 void stream_finish(struct stream *s)
 {
-    if (stream_is_open(s))
+    if (!stream_is_open(s))
+        return;
+    if (!s->tls) {
         shutdown(s->watch.fd, SHUT_WR);
+        return;
+    }
+    tls_stream_finish(s->tls, s->watch.fd);
+    wait_pending(s);
+}
+
+/* Ends the session; what it has not sent yet goes to `rest`, the caller's. */
+static void end_session(struct stream *s, struct buf *rest)
+{
+    buf_init(rest);
+    if (!s->tls)
+        return;
+    if (stream_is_open(s) && tls_stream_flush(s->tls, s->watch.fd))
+        tls_stream_take_rest(s->tls, rest);
+    tls_stream_free(s->tls);
+    s->tls = NULL;
 }
 
 void stream_close(struct stream *s)
 {
-    int fd = stream_release(s);
+    bool secure = s->tls && !s->tls->failed;
+    struct buf rest;
+    int fd;
 
-    if (fd >= 0)
+    end_session(s, &rest);
+    fd = release(s);
+    if (fd >= 0 && secure)
+        linger_start(s->loop, fd, rest);
+    else if (fd >= 0)
         close(fd);
 }
 
 void stream_reset(struct stream *s)
 {
+    int fd;
+
     if (stream_is_open(s))
         stream_set_hard_end(s, true);
-    stream_close(s);
+    tls_stream_free(s->tls);
+    s->tls = NULL;
+    fd = release(s);
+    if (fd >= 0)
+        close(fd);
 }
 
 void stream_linger(struct stream *s)
 {
-    int fd = stream_release(s);
+    struct buf rest;
+    int fd;
 
+    end_session(s, &rest);
+    fd = release(s);
     if (fd >= 0)
-        linger_start(s->loop, fd);
+        linger_start(s->loop, fd, rest);
 }

@@ -1,6 +1,6 @@
 /*
- * A connected, non-blocking byte stream in the loop. Readiness is edge-triggered and kept in flags:
- * read or write until the flag is clear, then wait for on_event.
+ * A connected, non-blocking byte stream in the loop, plain or secured by TLS. Readiness is
+ * edge-triggered and kept in flags: read or write until the flag is clear, then wait for on_event.
  */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
@@ -8,11 +8,16 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "base/slice.h"
 #include "net/loop.h"
+
+struct tls_context;
+struct tls_stream;
 
 struct stream {
     struct watch watch; /* watch.fd is owned; -1 when closed */
     struct wsp_loop *loop;
+    struct tls_stream *tls;             /* owned; NULL: plain */
     void (*on_event)(struct stream *s); /* a flag was set; may close or free the stream */
     bool readable;
     bool writable;
@@ -25,12 +30,30 @@ struct stream {
 enum {
     STREAM_EOF = 0,    /* recv only */
     STREAM_AGAIN = -1, /* nothing now: on_event will tell */
-    STREAM_ERROR = -2, /* broken; errno */
+    STREAM_ERROR = -2, /* broken; errno, and stream_why */
 };
 
 /* `fd` is taken, even on failure. WSP_OK or WSP_ERR_SYSTEM. */
 enum wsp_err stream_init(struct stream *s, struct wsp_loop *loop, int fd,
                          void (*on_event)(struct stream *s));
+
+/*
+ * From here on it is TLS in the role of the context; what was read before is in `early`. A server's
+ * handshake is done by stream_recv; a client, of `server_name`, calls stream_handshake. WSP_OK, or
+ * as tls_stream_new: then it is plain still.
+ */
+enum wsp_err stream_secure(struct stream *s, struct tls_context *context, const char *server_name,
+                           struct slice early);
+
+/* WSP_OK when it can be used, WSP_ERR_MORE: wait for on_event, WSP_ERR_REFUSED: see stream_why. */
+enum wsp_err stream_handshake(struct stream *s);
+
+/* Why it failed, for the log; borrowed, until the stream is used again. */
+const char *stream_why(const struct stream *s);
+
+/* The handshake failed since the peer speaks HTTP without TLS: true, and from here on it is plain,
+ * so that it can be told. */
+bool stream_met_http(struct stream *s);
 
 static inline bool stream_is_open(const struct stream *s)
 {
@@ -42,8 +65,13 @@ static inline bool stream_is_open(const struct stream *s)
 enum wsp_err stream_move(struct stream *to, struct stream *from,
                          void (*on_event)(struct stream *s));
 
+/* A peer of a secured stream that ends without saying so in TLS gives an error: something may have
+ * been cut off. */
 ssize_t stream_recv(struct stream *s, void *out, size_t cap);
 ssize_t stream_send(struct stream *s, const struct iovec *iov, int count);
+
+/* As stream_recv of one byte, which stays to be read. */
+ssize_t stream_peek(struct stream *s);
 
 /* Bytes sent that the peer's kernel has not acknowledged. */
 size_t stream_unacked(const struct stream *s);
@@ -57,9 +85,6 @@ void stream_set_hard_end(struct stream *s, bool on);
 
 /* Keep less than this unsent in the kernel, so that what is urgent need not queue there. */
 void stream_set_lowat(struct stream *s, unsigned bytes);
-
-/* The descriptor, out of the loop and no longer owned; -1 when closed. */
-int stream_release(struct stream *s);
 
 /* Sends our end; the peer can still be heard. Safe when closed. */
 void stream_finish(struct stream *s);

@@ -6,18 +6,11 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-enum { NAME_MAX_LEN = 255 };
+#include "net/tls_context_parts.h"
 
-struct tls_context {
-    unsigned refs;
-    SSL_CTX *ctx;    /* owned */
-    BIO_METHOD *bio; /* owned */
-    uint8_t pin[TLS_PIN_LEN];
-    uint8_t seen[TLS_PIN_LEN]; /* the last key that was compared with it */
-};
+enum { NAME_MAX_LEN = 255 };
 
 static const char *reason_of(unsigned long err)
 {
@@ -29,6 +22,11 @@ static const char *reason_of(unsigned long err)
         return strerror(ERR_GET_REASON(err));
     text = ERR_reason_error_string(err);
     return text ? text : "unknown error";
+}
+
+const char *tls_reason(void)
+{
+    return reason_of(ERR_peek_error());
 }
 
 /* Stands in for the whole verification of the chain. The handshake has the peer prove that it has
@@ -47,21 +45,22 @@ static int verify_pin(X509_STORE_CTX *store, void *arg)
     return ok;
 }
 
-static bool set_protocol(SSL_CTX *ctx)
+int tls_note_rejected(int ok, X509_STORE_CTX *store)
 {
-    static const uint8_t alpn[] = "\x08http/1.1";
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls_context *x = ssl ? SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)) : NULL;
+    X509 *cert = X509_STORE_CTX_get_current_cert(store);
 
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    /* Whatever is in the file of roots is trusted, an intermediate authority too. */
-    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
-    return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) &&
-           SSL_CTX_set_alpn_protos(ctx, alpn, sizeof(alpn) - 1) == 0;
+    if (ok || !x)
+        return ok;
+    x->rejected[0] = '\0';
+    if (cert)
+        X509_NAME_oneline(X509_get_subject_name(cert), x->rejected, sizeof(x->rejected));
+    return 0;
 }
 
-/* False with the reason in the error queue. */
-static bool set_trust(struct tls_context *x, const struct tls_options *opt)
+/* False with a line in `error`. */
+static bool set_trust(struct tls_context *x, const struct tls_options *opt, char *error, size_t cap)
 {
     if (opt->has_pin) {
         memcpy(x->pin, opt->pin, TLS_PIN_LEN);
@@ -70,32 +69,39 @@ static bool set_trust(struct tls_context *x, const struct tls_options *opt)
         SSL_CTX_set_verify(x->ctx, SSL_VERIFY_NONE, NULL);
         return true;
     }
-    SSL_CTX_set_verify(x->ctx, SSL_VERIFY_PEER, NULL);
-    if (opt->has_pin)
-        return true;
-    return opt->ca_file ? SSL_CTX_load_verify_file(x->ctx, opt->ca_file)
-                        : SSL_CTX_set_default_verify_paths(x->ctx);
+    SSL_CTX_set_app_data(x->ctx, x);
+    SSL_CTX_set_verify(x->ctx, SSL_VERIFY_PEER, tls_note_rejected);
+    return opt->has_pin || tls_ctx_trust(x->ctx, opt->ca_file, opt->crl_file, error, cap);
 }
 
-struct tls_context *tls_context_new(const struct tls_options *opt, char *error, size_t cap)
+struct tls_context *tls_context_alloc(bool server)
 {
     struct tls_context *x = calloc(1, sizeof(*x));
 
     ERR_clear_error();
-    if (x) {
-        x->refs = 1;
-        x->ctx = SSL_CTX_new(TLS_client_method());
-        x->bio = tls_bio_method_new();
-    }
-    if (!x || !x->ctx || !x->bio || !set_protocol(x->ctx)) {
-        snprintf(error, cap, "tls: %s", reason_of(ERR_peek_error()));
-    } else if (!set_trust(x, opt)) {
-        snprintf(error, cap, "tls: cannot load certificates from %s%s%s: %s",
-                 opt->ca_file ? "\"" : "", opt->ca_file ? opt->ca_file : "the system's roots",
-                 opt->ca_file ? "\"" : "", reason_of(ERR_peek_error()));
-    } else {
+    if (!x)
+        return NULL;
+    x->refs = 1;
+    x->server = server;
+    x->ctx = tls_ctx_new(server);
+    x->bio = tls_bio_method_new();
+    if (x->ctx && x->bio)
         return x;
-    }
+    tls_context_unref(x);
+    return NULL;
+}
+
+struct tls_context *tls_context_new(const struct tls_options *opt, char *error, size_t cap)
+{
+    static const uint8_t alpn[] = "\x08http/1.1";
+    struct tls_context *x = tls_context_alloc(false);
+
+    if (!x || SSL_CTX_set_alpn_protos(x->ctx, alpn, sizeof(alpn) - 1) != 0)
+        snprintf(error, cap, "tls: %s", tls_reason());
+    else if (set_trust(x, opt, error, cap) &&
+             (!opt->cert_file ||
+              tls_ctx_use_pair(x->ctx, opt->cert_file, opt->key_file, error, cap)))
+        return x;
     tls_context_unref(x);
     return NULL;
 }
@@ -110,6 +116,13 @@ void tls_context_unref(struct tls_context *x)
 {
     if (!x || --x->refs)
         return;
+    for (size_t i = 0; i < x->named_count; i++) {
+        for (char **d = x->named[i].domains; d && *d; d++)
+            free(*d);
+        free(x->named[i].domains);
+        SSL_CTX_free(x->named[i].ctx);
+    }
+    free(x->named);
     SSL_CTX_free(x->ctx);
     BIO_meth_free(x->bio);
     free(x);
@@ -154,8 +167,11 @@ enum wsp_err tls_context_session(struct tls_context *x, const char *server_name,
         return WSP_ERR_NOMEM;
     }
     SSL_set_bio(ssl, b, b);
-    SSL_set_connect_state(ssl);
-    if (!set_name(ssl, server_name)) {
+    if (x->server)
+        SSL_set_accept_state(ssl);
+    else
+        SSL_set_connect_state(ssl);
+    if (!x->server && !set_name(ssl, server_name)) {
         SSL_free(ssl);
         return WSP_ERR_REFUSED;
     }
@@ -168,7 +184,7 @@ static void explain_pin(const struct tls_context *x, char *out, size_t cap)
     unsigned char base64[(TLS_PIN_LEN + 2) / 3 * 4 + 1]; /* as the option is written */
 
     EVP_EncodeBlock(base64, x->seen, TLS_PIN_LEN);
-    snprintf(out, cap, "tls: pin check failed: the service's public key is sha256:%s", base64);
+    snprintf(out, cap, "tls: pin check failed: the peer's public key is sha256:%s", base64);
 }
 
 static void explain_certificate(const struct tls_context *x, SSL *ssl, char *out, size_t cap)
@@ -192,7 +208,8 @@ static void explain_certificate(const struct tls_context *x, SSL *ssl, char *out
         OPENSSL_free(address);
         break;
     default:
-        snprintf(out, cap, "tls: certificate check failed: %s", X509_verify_cert_error_string(why));
+        snprintf(out, cap, "tls: certificate check failed: %s%s%s",
+                 X509_verify_cert_error_string(why), x->rejected[0] ? ": " : "", x->rejected);
     }
 }
 
@@ -210,4 +227,12 @@ void tls_context_explain(const struct tls_context *x, SSL *ssl, const char *what
                  of_ssl && ERR_GET_REASON(err) == SSL_R_WRONG_VERSION_NUMBER
                      ? " (does the service speak TLS?)"
                      : "");
+}
+
+bool tls_context_met_http(void)
+{
+    unsigned long err = ERR_peek_error();
+
+    return ERR_GET_LIB(err) == ERR_LIB_SSL && (ERR_GET_REASON(err) == SSL_R_HTTP_REQUEST ||
+                                               ERR_GET_REASON(err) == SSL_R_HTTPS_PROXY_REQUEST);
 }

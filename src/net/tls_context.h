@@ -1,6 +1,7 @@
 /*
- * How TLS is spoken to a service, in the role of the client: TLS 1.2 or later, ALPN http/1.1, and
- * what makes the service trusted. Its sessions run over a struct tls_bio (net/tls_chan.h).
+ * How TLS is spoken: TLS 1.2 or later, ALPN http/1.1, and what makes the peer trusted; in the role
+ * of the client here, in that of the server in net/tls_server.h. Its sessions run over a struct
+ * tls_bio: of a channel (net/tls_chan.h) or of a socket (net/tls_stream.h).
  */
 #ifndef NET_TLS_CONTEXT_H
 #define NET_TLS_CONTEXT_H
@@ -13,12 +14,16 @@
 #define TLS_TEXT_MAX 256
 
 struct ssl_st;
+struct ssl_ctx_st;
 struct tls_context;
 
 /* A pin goes before `insecure`, and that before `ca_file`. */
 struct tls_options {
-    const char *ca_file; /* PEM, the roots to trust; NULL: the system's */
-    bool insecure;       /* trust any certificate */
+    const char *ca_file;   /* PEM, the roots to trust; NULL: the system's */
+    const char *crl_file;  /* PEM, revoked certificates; NULL: none is looked up */
+    const char *cert_file; /* PEM, our certificate and its chain; NULL: none */
+    const char *key_file;  /* PEM, its key */
+    bool insecure;         /* trust any certificate */
     /* Trust the key whose DER SubjectPublicKeyInfo has this SHA-256, whatever chain, names and
      * dates the certificate has. */
     bool has_pin;
@@ -38,10 +43,10 @@ struct tls_context *tls_context_ref(struct tls_context *x);
 void tls_context_unref(struct tls_context *x);
 
 /*
- * A session with `server_name`, a DNS name or an IP address (IPv6 without brackets), that is sent
- * as SNI when it is a DNS name and looked for in the certificate. On WSP_OK *out is owned by the
- * caller (SSL_free); it borrows `bio` and needs `x` to live. WSP_OK, WSP_ERR_NOMEM, or
- * WSP_ERR_REFUSED: the name is empty or too long.
+ * A session of the context's role; a client's is with `server_name`, a DNS name or an IP address
+ * (IPv6 without brackets), that is sent as SNI when it is a DNS name, and looked for in the
+ * certificate. On WSP_OK *out is owned by the caller (SSL_free); it borrows `bio` and needs `x` to
+ * live. WSP_OK, WSP_ERR_NOMEM, or WSP_ERR_REFUSED: the name is empty or too long.
  */
 enum wsp_err tls_context_session(struct tls_context *x, const char *server_name,
                                  struct tls_bio *bio, struct ssl_st **out);
@@ -50,5 +55,8 @@ enum wsp_err tls_context_session(struct tls_context *x, const char *server_name,
  * under way when it is no certificate's fault. */
 void tls_context_explain(const struct tls_context *x, struct ssl_st *ssl, const char *what,
                          char *out, size_t cap);
+
+/* Whether the session's last call failed since the peer speaks HTTP without TLS. */
+bool tls_context_met_http(void);
 
 #endif

@@ -88,7 +88,7 @@ static void upgrade(struct front *f, const struct handshake_verdict *v, struct s
         front_free(f);
         return;
     }
-    start.fd = stream_release(&f->conn.stream);
+    start.stream = &f->conn.stream;
     peer_start(f->server, &start);
     forget(f);
 }

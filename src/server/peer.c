@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "server/crossing.h"
 #include "server/exit.h"
@@ -88,7 +87,7 @@ void peer_free(struct peer *p)
 static bool start_link(struct peer *p, struct server *s, const struct carrier_start *start)
 {
     if (!p) {
-        close(start->fd);
+        stream_close(start->stream);
         return false;
     }
     p->server = s;
@@ -110,7 +109,7 @@ void peer_start(struct server *s, const struct peer_start *with)
     char name[LINK_NAME_MAX], text[ADDRESS_TEXT_MAX];
     struct carrier_start start = {
         .loop = s->loop,
-        .fd = with->fd,
+        .stream = with->stream,
         .early = with->early,
         .opt = {.server = true,
                 .name = name,

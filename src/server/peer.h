@@ -24,7 +24,7 @@ static inline struct peer *peer_of(struct list *node)
 
 /* What was agreed on in the handshake. */
 struct peer_start {
-    int fd;                    /* taken, and its place in the server's listener */
+    struct stream *stream;     /* taken, and its place in the server's listener */
     struct slice early;        /* read behind the request */
     enum link_dialect dialect; /* LINK_0_10, LINK_EITHER or LINK_WSP_1_AWAITED */
     const struct address *address;

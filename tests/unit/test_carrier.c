@@ -50,15 +50,17 @@ static void on_end(struct carrier *c, const char *why)
 
 static void start(struct fixture *f, struct carrier *c, int fd, enum link_dialect dialect)
 {
+    struct stream stream;
     struct carrier_start s = {
         .loop = f->loop,
-        .fd = fd,
+        .stream = &stream,
         .opt = link_options_of(c == &f->server),
         .connect = on_connect,
         .on_end = on_end,
     };
 
     s.opt.dialect = dialect;
+    assert_int_equal(stream_init(&stream, f->loop, fd, NULL), WSP_OK);
     assert_int_equal(carrier_start(c, &s), WSP_OK);
 }
 

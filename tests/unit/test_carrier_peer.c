@@ -78,16 +78,19 @@ static int teardown(void **state)
 static enum wsp_err start_with(struct fixture *f, const struct link_options *opt,
                                struct slice early)
 {
+    struct stream stream;
     struct carrier_start s = {
         .loop = f->loop,
-        .fd = f->fd,
+        .stream = &stream,
         .early = early,
         .opt = *opt,
         .connect = on_connect,
         .on_end = on_end,
     };
-    enum wsp_err err = carrier_start(&f->carrier, &s);
+    enum wsp_err err = stream_init(&stream, f->loop, f->fd, NULL);
 
+    assert_int_equal(err, WSP_OK);
+    err = carrier_start(&f->carrier, &s);
     f->ended = err != WSP_OK;
     return err;
 }

@@ -243,24 +243,6 @@ static void test_move(void **state)
     assert_int_equal(stream_recv(&f->near.stream, out, sizeof(out)), 1);
 }
 
-static void test_release(void **state)
-{
-    struct fixture *f = *state;
-    char out[8];
-    int fd;
-
-    start_unix(f);
-    turn_until_idle(f->loop);
-    f->near.events = 0;
-    fd = stream_release(&f->near.stream);
-    assert_int_equal(stream_release(&f->near.stream), -1);
-    assert_int_equal(send(f->far, "abc", 3, 0), 3);
-    turn_until_idle(f->loop);
-    assert_int_equal(f->near.events, 0);
-    assert_int_equal(read(fd, out, sizeof(out)), 3);
-    close(fd);
-}
-
 static void test_close_and_reset(void **state)
 {
     struct fixture *f = *state;
@@ -334,7 +316,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_peer_reset, setup, teardown),
         cmocka_unit_test_setup_teardown(test_writable_flag, setup, teardown),
         cmocka_unit_test_setup_teardown(test_move, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_release, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_and_reset, setup, teardown),
         cmocka_unit_test_setup_teardown(test_linger, setup, teardown),
         cmocka_unit_test_setup_teardown(test_linger_under_a_flood, setup, teardown),

@@ -105,8 +105,8 @@ static const struct {
     {GOOD, BY_PIN, "a.test", NULL},
     {EXPIRED, BY_PIN, "b.test", NULL},
     {ALONE, BY_PIN, "10.0.0.1", NULL},
-    {GOOD, BY_OTHER_PIN, "a.test", "tls: pin check failed: the service's public key is sha256:"},
-    {ALONE, BY_OTHER_PIN, "a.test", "tls: pin check failed: the service's public key is sha256:"},
+    {GOOD, BY_OTHER_PIN, "a.test", "tls: pin check failed: the peer's public key is sha256:"},
+    {ALONE, BY_OTHER_PIN, "a.test", "tls: pin check failed: the peer's public key is sha256:"},
 };
 
 static void test_trust(void **state)
