@@ -241,7 +241,7 @@ static void read_answer(struct uplink *u)
 static bool send_request(struct uplink *u)
 {
     const struct wspc_client *config = u->session->config;
-    char out[8192];
+    char out[16384];
     uint8_t random[16];
     size_t len;
     struct iovec iov = {out, 0};
@@ -251,6 +251,7 @@ static bool send_request(struct uplink *u)
         .auth = slice_str(config->auth ? config->auth : ""),
         .key = u->key,
         .offer_wsp_1 = config->dialect != CONFIG_DIALECT_0_10,
+        .extra = config->headers,
     };
 
     loop_random(random, sizeof(random));

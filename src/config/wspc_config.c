@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "config/headers.h"
 #include "config/server_url.h"
 
 #define LIMIT_MAX 1000000
@@ -49,6 +50,7 @@ void wspc_client_fini(struct wspc_client *client)
     free(client->authority);
     free(client->target);
     free(client->auth);
+    free(client->headers);
     free(client->dynamic_user);
     free(client->dynamic_password);
 }
@@ -280,17 +282,18 @@ static bool read_connections(const struct json_at *object, struct wspc_client *c
 
 static bool read_client(struct json_at *item, struct wspc_config *c)
 {
-    static const char *const keys[] = {"auth",    "server",      "local",
-                                       "remote",  "dynamic",     "dynamic_auth",
-                                       "dialect", "connections", NULL};
+    static const char *const keys[] = {
+        "auth",         "server",  "local",       "remote",  "dynamic",
+        "dynamic_auth", "dialect", "connections", "headers", NULL};
     struct wspc_client *client = &c->client[c->client_count++];
 
     client->connections = 1;
     return json_expect_object(item) && json_known_keys(item, keys) && read_server(item, client) &&
            config_dialect_read(item, &client->dialect) && read_connections(item, client) &&
-           config_auth_read(item, "auth", &client->auth) && read_remote(item, client) &&
-           read_dynamic_auth(item, client) && read_listeners(item, "dynamic", c, client) &&
-           read_listeners(item, "local", c, client);
+           config_auth_read(item, "auth", &client->auth) &&
+           config_headers_read(item, &client->headers, &client->authority) &&
+           read_remote(item, client) && read_dynamic_auth(item, client) &&
+           read_listeners(item, "dynamic", c, client) && read_listeners(item, "local", c, client);
 }
 
 static bool read_clients(const struct json_at *root, struct wspc_config *c)

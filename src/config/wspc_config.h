@@ -28,14 +28,15 @@ struct wspc_listener {
 struct wspc_client {
     char *server;    /* owned; the URL as configured */
     char *host;      /* owned; without brackets */
-    char *authority; /* owned; host[:port] exactly as in the URL */
+    char *authority; /* owned; host[:port] exactly as in the URL, or headers.Host */
     char *target;    /* owned; path and query, "/" when the URL has none */
     unsigned port;
-    enum config_dialect dialect;    /* key dialect: auto */
-    long connections;               /* key connections: 1; WebSockets to the server, in wsp.1 */
-    char *auth;                     /* owned; NULL when not set */
-    char *dynamic_user;             /* owned; from dynamic_auth, NULL when not set */
-    char *dynamic_password;         /* owned */
+    enum config_dialect dialect; /* key dialect: auto */
+    long connections;            /* key connections: 1; WebSockets to the server, in wsp.1 */
+    char *auth;                  /* owned; NULL when not set */
+    char *headers;          /* owned; key headers as lines, each with CRLF: secrets; NULL: none */
+    char *dynamic_user;     /* owned; from dynamic_auth, NULL when not set */
+    char *dynamic_password; /* owned */
     struct wspc_listener *listener; /* owned array; of dynamic and local */
     size_t listener_count;
     struct wspc_remote *remote; /* owned array */

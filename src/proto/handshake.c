@@ -82,9 +82,10 @@ enum wsp_err handshake_request_write(const struct handshake_request *r, char *ou
                  "Sec-WebSocket-Key: %s\r\n"
                  "Auth: %.*s\r\n"
                  "Proto: " PROTO_VERSION "\r\n"
-                 "%s\r\n",
+                 "%s%s\r\n",
                  SLICE_FMT(r->target), SLICE_FMT(r->host), r->key, SLICE_FMT(r->auth),
-                 r->offer_wsp_1 ? "Sec-WebSocket-Protocol: " SUBPROTOCOL "\r\n" : "");
+                 r->offer_wsp_1 ? "Sec-WebSocket-Protocol: " SUBPROTOCOL "\r\n" : "",
+                 r->extra ? r->extra : "");
     return written(n, cap, len);
 }
 

@@ -22,7 +22,19 @@ struct handshake_request {
     struct slice auth;   /* may be empty: the header is sent all the same */
     const char *key;     /* from ws_key_write */
     bool offer_wsp_1;    /* adds Sec-WebSocket-Protocol: wsp.1 */
+    const char *extra;   /* further header lines, from handshake_extra_add; NULL: none */
 };
+
+#define HANDSHAKE_EXTRA_MAX 4096 /* bytes of all further header lines */
+
+/*
+ * Appends "Name: value" and CRLF to `lines`, a string with room for HANDSHAKE_EXTRA_MAX bytes and
+ * its NUL. On failure *why is a static text and `lines` is untouched: WSP_ERR_MALFORMED for a name
+ * that is no token or is the handshake's own, or a value with a control byte or blanks at an end;
+ * WSP_ERR_LIMIT when all together are too long.
+ */
+enum wsp_err handshake_extra_add(char *lines, struct slice name, struct slice value,
+                                 const char **why);
 
 /* Writes the request in the header order of docs/protocol.md section 1. Returns WSP_OK,
  * WSP_ERR_LIMIT, or WSP_ERR_MALFORMED when target, host or auth holds CR, LF or NUL. */

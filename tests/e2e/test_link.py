@@ -305,3 +305,19 @@ def test_silent_death_of_a_client_resets_its_targets(farm):
     with ScriptOrigin() as script, link_to(server.config["port"], PATH) as link:
         assert link.open(ID, f"socks5://127.0.0.1:{script.port}") is None
         assert how_it_ends(script.accept(), timeout=5) == (b"", "reset")
+
+
+# ---- headers
+
+
+def test_extra_headers_stand_in_the_request_and_in_no_log(farm):
+    headers = {"CF-Access-Client-Id": "s3cret-of-the-cdn", "Host": "front.example"}
+    with LinkListener() as listener:
+        wspc = farm.wspc(entry(listener.port, headers=headers), link=False, log={"level": "trace"})
+        with listener.accept() as link:
+            assert b"\r\nHost: front.example\r\n" in link.upgrade
+            assert link.upgrade.count(b"Host:") == 1
+            assert b"\r\nCF-Access-Client-Id: s3cret-of-the-cdn\r\n" in link.upgrade
+        assert "s3cret-of-the-cdn" not in wspc.log()
+    server = farm.wsps()
+    farm.wspc(entry(server.config["port"], headers=headers))  # a server does not mind
