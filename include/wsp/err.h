@@ -19,6 +19,7 @@ enum wsp_err {
     WSP_ERR_NOMEM = -100,   /* out of memory */
     WSP_ERR_SYSTEM = -101,  /* a system call failed: errno tells which way */
     WSP_ERR_CONFIG = -102,  /* the configuration is unusable: the error text tells why */
+    WSP_ERR_USAGE = -103,   /* a setting given over the configuration is: the text tells why */
 };
 
 /* A short English name of `err`, never NULL; static storage. */

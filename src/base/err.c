@@ -19,6 +19,8 @@ const char *wsp_strerror(enum wsp_err err)
         return "system error";
     case WSP_ERR_CONFIG:
         return "bad configuration";
+    case WSP_ERR_USAGE:
+        return "bad usage";
     }
     return "unknown error";
 }

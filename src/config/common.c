@@ -244,10 +244,20 @@ bool config_fail_missing(const struct json_at *object, const char *key, const ch
     return json_fail(&at, "key \"%s\" is missing: expected %s", key, expected);
 }
 
+bool config_open(struct json_doc *doc, const char *file, const struct overlay *over)
+{
+    enum wsp_err err =
+        file ? json_open(doc, file) : json_open_text(doc, "command line", slice_str("{}"));
+
+    return err == WSP_OK && (!over || overlay_apply(over, doc));
+}
+
 enum wsp_err config_finish(struct json_doc *doc, bool ok, char error[CONFIG_ERROR_MAX])
 {
+    enum wsp_err fault = doc->graft_failed ? WSP_ERR_USAGE : WSP_ERR_CONFIG;
+
     if (!ok)
         memcpy(error, doc->error, CONFIG_ERROR_MAX);
     json_close(doc);
-    return ok ? WSP_OK : WSP_ERR_CONFIG;
+    return ok ? WSP_OK : fault;
 }

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "config/json.h"
+#include "config/overlay.h"
 
 struct config_log {
     enum log_level level; /* info */
@@ -70,7 +71,14 @@ void config_drop_empty(char **text);
 /* "key" is missing from `object`; `expected` says what belongs there. Returns false. */
 bool config_fail_missing(const struct json_at *object, const char *key, const char *expected);
 
-/* Closes the document; with `ok` false copies its error. WSP_OK or WSP_ERR_CONFIG. */
+/*
+ * Opens a configuration: a file, or with NULL none, and the overlay over it (NULL: none). False
+ * with the document's error set; config_finish either way.
+ */
+bool config_open(struct json_doc *doc, const char *file, const struct overlay *over);
+
+/* Closes the document; with `ok` false copies its error. WSP_OK, WSP_ERR_CONFIG, or WSP_ERR_USAGE
+ * when the overlay is at fault. */
 enum wsp_err config_finish(struct json_doc *doc, bool ok, char error[CONFIG_ERROR_MAX]);
 
 #endif

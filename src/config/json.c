@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/nearest.h"
 #include "config/json_locate.h"
 
 #define FILE_BYTES_MAX ((size_t)1024 * 1024)
@@ -59,8 +60,17 @@ static bool fail_text(struct json_doc *doc, size_t offset, const char *fmt, ...)
     return false;
 }
 
+static const struct json_graft *graft_of(const struct json_doc *doc, const cJSON *value)
+{
+    for (size_t i = 0; i < doc->graft_count; i++)
+        if (doc->graft[i].value == value)
+            return &doc->graft[i];
+    return NULL;
+}
+
 /* Counts the values ahead of `wanted` in the order of the text; true when it was found. */
-static bool count_before(const cJSON *value, const cJSON *wanted, size_t *before)
+static bool count_before(const struct json_doc *doc, const cJSON *value, const cJSON *wanted,
+                         size_t *before)
 {
     const cJSON *child;
 
@@ -69,7 +79,7 @@ static bool count_before(const cJSON *value, const cJSON *wanted, size_t *before
     ++*before;
     cJSON_ArrayForEach(child, value)
     {
-        if (count_before(child, wanted, before))
+        if (!graft_of(doc, child) && count_before(doc, child, wanted, before))
             return true;
     }
     return false;
@@ -79,20 +89,61 @@ static struct json_place place_of(const struct json_doc *doc, const cJSON *value
 {
     size_t before = 0;
 
-    count_before(doc->root, value, &before);
+    count_before(doc, doc->root, value, &before);
     return json_locate(text_of(doc), before);
+}
+
+static void vfail_graft(struct json_doc *doc, const struct json_graft *graft, const char *fmt,
+                        va_list ap)
+{
+    int n = snprintf(doc->error, sizeof(doc->error), "%s: ", graft->origin);
+
+    vsnprintf(doc->error + n, sizeof(doc->error) - (size_t)n, fmt, ap);
+    flatten(doc->error);
+    doc->graft_failed = true;
 }
 
 bool json_fail(struct json_at *at, const char *fmt, ...)
 {
+    const struct json_graft *graft = graft_of(at->doc, at->value);
     va_list ap;
 
     if (at->doc->error[0])
         return false;
     va_start(ap, fmt);
-    vfail_at(at->doc, place_of(at->doc, at->value).value, at->path, fmt, ap);
+    if (graft)
+        vfail_graft(at->doc, graft, fmt, ap);
+    else
+        vfail_at(at->doc, place_of(at->doc, at->value).value, at->path, fmt, ap);
     va_end(ap);
     return false;
+}
+
+bool json_is_graft(const struct json_at *at)
+{
+    return graft_of(at->doc, at->value) != NULL;
+}
+
+bool json_graft(struct json_at *parent, const char *key, cJSON *value, const char *origin)
+{
+    struct json_doc *doc = parent->doc;
+    struct json_graft *grown = reallocarray(doc->graft, doc->graft_count + 1, sizeof(*grown));
+
+    if (grown)
+        doc->graft = grown;
+    if (value && key)
+        value->string = strdup(key);
+    if (!value || !grown || (key && !value->string)) {
+        cJSON_Delete(value);
+        return json_fail(parent, "out of memory");
+    }
+    grown[doc->graft_count] = (struct json_graft){.value = value};
+    snprintf(grown[doc->graft_count++].origin, sizeof(grown->origin), "%s", origin);
+    if (key)
+        cJSON_InsertItemInArray((cJSON *)parent->value, 0, value);
+    else
+        cJSON_AddItemToArray((cJSON *)parent->value, value);
+    return true;
 }
 
 /* A newline is never part of a longer sequence, so a line can be judged alone. */
@@ -216,56 +267,18 @@ void json_close(struct json_doc *doc)
 {
     cJSON_Delete(doc->root);
     free(doc->text);
+    free(doc->graft);
     doc->root = NULL;
     doc->text = NULL;
     doc->len = 0;
+    doc->graft = NULL;
+    doc->graft_count = 0;
 }
 
 bool json_root(struct json_doc *doc, struct json_at *root)
 {
     *root = (struct json_at){.doc = doc, .value = doc->root};
     return json_expect_object(root);
-}
-
-static size_t min3(size_t a, size_t b, size_t c)
-{
-    size_t least = a < b ? a : b;
-
-    return least < c ? least : c;
-}
-
-static int lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-}
-
-/* Insertions, deletions, changes and swaps of neighbours between two keys, ignoring case. */
-static size_t edit_distance(const char *a, const char *b)
-{
-    size_t rows[3][KEY_TEXT_MAX + 1];
-    size_t *before = rows[0], *last = rows[1], *now = rows[2];
-    size_t la = strlen(a), lb = strlen(b);
-
-    if (la > KEY_TEXT_MAX || lb > KEY_TEXT_MAX)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= lb; j++)
-        last[j] = j;
-    for (size_t i = 1; i <= la; i++) {
-        size_t *spare = before;
-
-        now[0] = i;
-        for (size_t j = 1; j <= lb; j++) {
-            size_t change = lower(a[i - 1]) != lower(b[j - 1]);
-            now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + change);
-            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
-                lower(a[i - 2]) == lower(b[j - 1]) && before[j - 2] + 1 < now[j])
-                now[j] = before[j - 2] + 1;
-        }
-        before = last;
-        last = now;
-        now = spare;
-    }
-    return last[lb];
 }
 
 /* At the key itself, not at its value. */
@@ -283,23 +296,14 @@ static bool fail_key(struct json_at *object, const cJSON *member, const char *ad
 static bool fail_unknown(struct json_at *object, const cJSON *member, const char *const *known)
 {
     char list[CONFIG_ERROR_MAX / 2] = "";
-    const char *nearest = NULL;
-    size_t best = strlen(member->string) / 3 + 1; /* farther ones share too little */
+    const char *nearest = nearest_word(member->string, known);
     size_t used = 0;
 
-    for (; *known; known++) {
-        size_t d = edit_distance(member->string, *known);
-
-        if (d < best) {
-            best = d;
-            nearest = *known;
-        }
-        if (used < sizeof(list))
-            used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "",
-                                     *known);
-    }
     if (nearest)
         return fail_key(object, member, "did you mean \"", nearest, "\"?");
+    for (; *known && used < sizeof(list); known++)
+        used +=
+            (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "", *known);
     return fail_key(object, member, "expected one of ", list, "");
 }
 

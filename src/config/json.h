@@ -16,12 +16,22 @@
 
 #define CONFIG_ERROR_MAX 512
 #define CONFIG_PATH_MAX 256
+#define JSON_ORIGIN_MAX 32
+
+/* A value that does not stand in the text. */
+struct json_graft {
+    const cJSON *value;
+    char origin[JSON_ORIGIN_MAX]; /* what errors name instead of a place: "-D 2" */
+};
 
 struct json_doc {
     const char *file; /* name used in errors; borrowed */
     char *text;       /* owned, NUL-terminated */
     size_t len;
-    cJSON *root;                  /* owned */
+    cJSON *root;              /* owned */
+    struct json_graft *graft; /* owned array */
+    size_t graft_count;
+    bool graft_failed;            /* the error is about a graft */
     char error[CONFIG_ERROR_MAX]; /* the first error: one line */
 };
 
@@ -50,6 +60,14 @@ bool json_root(struct json_doc *doc, struct json_at *root);
 /* Sets doc->error to "file:line:col: path: text" for this value unless one is set already. Returns
  * false, so that readers can `return json_fail(…)`. */
 bool json_fail(struct json_at *at, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Adds `value` (taken, even on failure; NULL: out of memory) to the object or array `parent`: as
+ * the member `key`, which then stands for that of the text, or with key NULL as the last element.
+ * Errors about it begin with `origin`. False with doc->error set when memory is short.
+ */
+bool json_graft(struct json_at *parent, const char *key, cJSON *value, const char *origin);
+bool json_is_graft(const struct json_at *at);
 
 /* Fails on keys that `known` (NULL-terminated) does not list, naming the nearest known one. */
 bool json_known_keys(struct json_at *object, const char *const *known);

@@ -29,7 +29,7 @@ static void free_listener(struct wspc_listener *l)
     free(l->path);
 }
 
-void wspc_client_drop_entries(struct wspc_client *client)
+static void free_client(struct wspc_client *client)
 {
     for (size_t i = 0; i < client->listener_count; i++)
         free_listener(&client->listener[i]);
@@ -37,14 +37,6 @@ void wspc_client_drop_entries(struct wspc_client *client)
     for (size_t i = 0; i < client->remote_count; i++)
         wspc_remote_fini(&client->remote[i]);
     free(client->remote);
-    client->listener = NULL;
-    client->remote = NULL;
-    client->listener_count = client->remote_count = 0;
-}
-
-void wspc_client_fini(struct wspc_client *client)
-{
-    wspc_client_drop_entries(client);
     free(client->server);
     free(client->host);
     free(client->authority);
@@ -59,9 +51,41 @@ void wspc_config_fini(struct wspc_config *c)
 {
     config_log_fini(&c->log);
     for (size_t i = 0; i < c->client_count; i++)
-        wspc_client_fini(&c->client[i]);
+        free_client(&c->client[i]);
     free(c->client);
     *c = (struct wspc_config){0};
+}
+
+static void drop_file_entries(struct wspc_client *client)
+{
+    size_t listeners = 0, remotes = 0;
+
+    for (size_t i = 0; i < client->listener_count; i++) {
+        if (client->listener[i].is_overlaid)
+            client->listener[listeners++] = client->listener[i];
+        else
+            free_listener(&client->listener[i]);
+    }
+    for (size_t i = 0; i < client->remote_count; i++) {
+        if (client->remote[i].is_overlaid)
+            client->remote[remotes++] = client->remote[i];
+        else
+            wspc_remote_fini(&client->remote[i]);
+    }
+    client->listener_count = listeners;
+    client->remote_count = remotes;
+}
+
+void wspc_config_keep_one(struct wspc_config *c)
+{
+    size_t kept = c->client[c->client_count - 1].is_overlaid ? c->client_count - 1 : 0;
+
+    for (size_t i = 0; i < c->client_count; i++)
+        if (i != kept)
+            free_client(&c->client[i]);
+    c->client[0] = c->client[kept];
+    c->client_count = 1;
+    drop_file_entries(&c->client[0]);
 }
 
 static char *copy_slice(struct slice s)
@@ -195,6 +219,7 @@ static bool read_listener(struct json_at *item, bool local, struct wspc_listener
         return json_fail(item, "%s", fault);
     out->kind = local ? WSPC_LOCAL : slice_eq_str(f.scheme, "http") ? WSPC_HTTP : WSPC_SOCKS5;
     out->port = f.port > 0 ? (unsigned)f.port : 0;
+    out->is_overlaid = json_is_graft(item);
     return copy_strings(&f, out) || json_fail(item, "out of memory");
 }
 
@@ -263,7 +288,7 @@ static bool read_remote(const struct json_at *object, struct wspc_client *client
             return false;
         for (size_t j = 0; j < i; j++)
             if (strcmp(client->remote[j].name, client->remote[i].name) == 0)
-                return json_fail(&item, "same mode and value as remote[%zu]", j);
+                return json_fail(&item, "same mode and value as %s", client->remote[j].redacted);
     }
     return true;
 }
@@ -288,6 +313,7 @@ static bool read_client(struct json_at *item, struct wspc_config *c)
     struct wspc_client *client = &c->client[c->client_count++];
 
     client->connections = 1;
+    client->is_overlaid = json_is_graft(item);
     return json_expect_object(item) && json_known_keys(item, keys) && read_server(item, client) &&
            config_dialect_read(item, &client->dialect) && read_connections(item, client) &&
            config_auth_read(item, "auth", &client->auth) &&
@@ -340,10 +366,11 @@ static bool read_root(struct json_doc *doc, struct wspc_config *c)
            read_limits(&root, c) && read_clients(&root, c);
 }
 
-enum wsp_err wspc_config_load(struct wspc_config *c, const char *file, char error[CONFIG_ERROR_MAX])
+enum wsp_err wspc_config_load(struct wspc_config *c, const char *file, const struct overlay *over,
+                              char error[CONFIG_ERROR_MAX])
 {
     struct json_doc doc;
-    bool ok = json_open(&doc, file) == WSP_OK && read_root(&doc, c);
+    bool ok = config_open(&doc, file, over) && read_root(&doc, c);
 
     return config_finish(&doc, ok, error);
 }

@@ -21,7 +21,8 @@ struct wspc_listener {
     char *password; /* NULL: none */
     char *bind;     /* address or name without brackets; NULL: all */
     unsigned port;
-    char *path; /* of a unix socket, instead of bind and port; NULL: TCP */
+    char *path;       /* of a unix socket, instead of bind and port; NULL: TCP */
+    bool is_overlaid; /* it came from the overlay */
 };
 
 /* One entry of `client`. */
@@ -41,6 +42,7 @@ struct wspc_client {
     size_t listener_count;
     struct wspc_remote *remote; /* owned array */
     size_t remote_count;
+    bool is_overlaid; /* the overlay has added it */
 };
 
 struct wspc_config {
@@ -56,12 +58,16 @@ struct wspc_config {
 void wspc_config_init(struct wspc_config *c);
 void wspc_config_fini(struct wspc_config *c);
 
-/* Frees one entry of `client`; or only its dynamic, local and remote entries. */
-void wspc_client_fini(struct wspc_client *client);
-void wspc_client_drop_entries(struct wspc_client *client);
+/* Drops all clients but one, the overlay's or else the first, and of that all dynamic, local and
+ * remote entries of the file. */
+void wspc_config_keep_one(struct wspc_config *c);
 
-/* Reads and checks a file; `error` gets one line on failure. WSP_OK or WSP_ERR_CONFIG. */
-enum wsp_err wspc_config_load(struct wspc_config *c, const char *file,
+/*
+ * Reads and checks a file with the overlay over it (NULL: none), or with a NULL file the overlay
+ * alone; `error` gets one line on failure. WSP_OK, WSP_ERR_CONFIG, or WSP_ERR_USAGE when the fault
+ * is in the overlay.
+ */
+enum wsp_err wspc_config_load(struct wspc_config *c, const char *file, const struct overlay *over,
                               char error[CONFIG_ERROR_MAX]);
 enum wsp_err wspc_config_load_text(struct wspc_config *c, const char *name, struct slice text,
                                    char error[CONFIG_ERROR_MAX]);

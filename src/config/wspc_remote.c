@@ -145,6 +145,7 @@ bool wspc_remote_read(struct json_at *item, struct wspc_remote *out)
     out->is_unix = slice_eq_str(f.scheme, "unix");
     out->host = out->is_unix ? copy((const char *)f.path.p, f.path.len)
                              : copy((const char *)f.host.p, f.host.len);
+    out->is_overlaid = json_is_graft(item);
     out->is_tunnel = slice_eq_str(f.scheme, "tunnel");
     if (f.mode.len == 0 && f.has_password)
         out->password = copy((const char *)f.password.p, f.password.len);

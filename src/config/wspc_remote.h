@@ -6,13 +6,14 @@
 #include "proto/forward.h"
 
 struct wspc_remote {
-    char *url;      /* owned; as it goes on the wire, with its secrets: never log it */
-    char *redacted; /* owned; for logs */
-    char *name;     /* owned; the name wsps files it under: "http:path:api", or the channel */
-    char *password; /* owned; of a channel; NULL: none */
-    bool is_unix;   /* host is the path of a unix socket */
-    bool is_tunnel; /* whoever opens it says where to: host and port are not used */
-    char *host;     /* owned; where the service is, IPv6 without brackets */
+    char *url;        /* owned; as it goes on the wire, with its secrets: never log it */
+    char *redacted;   /* owned; for logs */
+    char *name;       /* owned; the name wsps files it under: "http:path:api", or the channel */
+    char *password;   /* owned; of a channel; NULL: none */
+    bool is_unix;     /* host is the path of a unix socket */
+    bool is_overlaid; /* it came from the overlay */
+    bool is_tunnel;   /* whoever opens it says where to: host and port are not used */
+    char *host;       /* owned; where the service is, IPv6 without brackets */
     unsigned port;
 };
 

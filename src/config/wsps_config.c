@@ -237,10 +237,11 @@ static bool read_root(struct json_doc *doc, struct wsps_config *c)
            config_dialect_read(&root, &c->dialect) && read_limits(&root, c);
 }
 
-enum wsp_err wsps_config_load(struct wsps_config *c, const char *file, char error[CONFIG_ERROR_MAX])
+enum wsp_err wsps_config_load(struct wsps_config *c, const char *file, const struct overlay *over,
+                              char error[CONFIG_ERROR_MAX])
 {
     struct json_doc doc;
-    bool ok = json_open(&doc, file) == WSP_OK && read_root(&doc, c);
+    bool ok = config_open(&doc, file, over) && read_root(&doc, c);
 
     return config_finish(&doc, ok, error);
 }

@@ -33,8 +33,12 @@ struct wsps_config {
 void wsps_config_init(struct wsps_config *c);
 void wsps_config_fini(struct wsps_config *c);
 
-/* Reads and checks a file; `error` gets one line on failure. WSP_OK or WSP_ERR_CONFIG. */
-enum wsp_err wsps_config_load(struct wsps_config *c, const char *file,
+/*
+ * Reads and checks a file with the overlay over it (NULL: none), or with a NULL file the overlay
+ * alone; `error` gets one line on failure. WSP_OK, WSP_ERR_CONFIG, or WSP_ERR_USAGE when the fault
+ * is in the overlay.
+ */
+enum wsp_err wsps_config_load(struct wsps_config *c, const char *file, const struct overlay *over,
                               char error[CONFIG_ERROR_MAX]);
 enum wsp_err wsps_config_load_text(struct wsps_config *c, const char *name, struct slice text,
                                    char error[CONFIG_ERROR_MAX]);

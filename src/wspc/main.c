@@ -3,11 +3,10 @@
 
 #include "client/client.h"
 #include "client/stdio_in.h"
-#include "config/wspc_config.h"
-#include "daemon/args.h"
 #include "daemon/daemon.h"
 #include "proto/forward.h"
 #include "wsp/version.h"
+#include "wspc/settings.h"
 
 struct program {
     struct daemon daemon;
@@ -32,15 +31,6 @@ static void on_end(void *ctx)
     struct program *p = ctx;
 
     client_drain(&p->client, on_drained);
-}
-
-/* -W: what the configuration has beside the first link is not for this. */
-static void keep_first_link(struct wspc_config *config)
-{
-    while (config->client_count > 1)
-        wspc_client_fini(&config->client[--config->client_count]);
-    wspc_client_drop_entries(&config->client[0]);
-    config->client[0].connections = 1;
 }
 
 static void on_stdio_end(struct stdio_in *s)
@@ -79,7 +69,7 @@ static int run_stdio(struct wspc_config *config, const char *forward, char error
                  "-W: expected channel[:password], percent-encoded as in a URL");
         return EXIT_USAGE;
     }
-    keep_first_link(config);
+    config->client[0].connections = 1;
     if (config->log.level == LOG_LEVEL_INFO)
         config->log.level = LOG_LEVEL_WARN; /* standard error is the user's terminal */
     snprintf(error, CONFIG_ERROR_MAX, "out of memory");
@@ -132,36 +122,32 @@ static int run(const struct wspc_config *config, char error[CONFIG_ERROR_MAX])
     return status;
 }
 
-int main(int argc, char **argv)
+static int start(const struct args *args)
 {
-    struct args args = {
-        .program = "wspc",
-        .config = "wspc.json",
-        .has_forward = true,
-        .help = "example, in wspc.json:\n"
-                "  {\"client\": [{\"server\": \"ws://example.com:8010/proxy\",\n"
-                "               \"auth\": \"the secret of the server\",\n"
-                "               \"dynamic\": [\"socks5://127.0.0.1:1080\", "
-                "\"http://127.0.0.1:8080\"]}]}\n",
-    };
+    const char *file = wspc_settings_file(args);
+    const char *channel = args_value(args, "channel");
     struct wspc_config config;
     char error[CONFIG_ERROR_MAX];
-    int status = args_parse(&args, argc, argv);
+    enum wsp_err err = wspc_settings_load(args, &config, error);
+    int status = err == WSP_OK ? EXIT_OK : err == WSP_ERR_USAGE ? EXIT_USAGE : EXIT_START;
 
-    if (status >= 0)
-        return status;
-    status = EXIT_START;
-    wspc_config_init(&config);
-    if (wspc_config_load(&config, args.config, error) != WSP_OK) {
+    if (err == WSP_OK && args_has(args, "check"))
+        printf("%s: configuration is fine\n", file ? file : "command line");
+    else if (err == WSP_OK)
+        status = channel ? run_stdio(&config, channel, error) : run(&config, error);
+    if (status != EXIT_OK)
         log_output_fatal("wspc", error);
-    } else if (args.check) {
-        printf("%s: configuration is fine\n", args.config);
-        status = EXIT_OK;
-    } else {
-        status = args.forward ? run_stdio(&config, args.forward, error) : run(&config, error);
-        if (status != EXIT_OK)
-            log_output_fatal("wspc", error);
-    }
     wspc_config_fini(&config);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct args args;
+    int status = wspc_settings_parse(&args, argc, argv);
+
+    if (status < 0)
+        status = start(&args);
+    args_fini(&args);
     return status;
 }

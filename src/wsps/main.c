@@ -1,11 +1,10 @@
 /* wsps: arguments, configuration, signals; the work is in src/server. */
 #include <stdio.h>
 
-#include "config/wsps_config.h"
-#include "daemon/args.h"
 #include "daemon/daemon.h"
 #include "server/server.h"
 #include "wsp/version.h"
+#include "wsps/settings.h"
 
 struct program {
     struct daemon daemon;
@@ -54,32 +53,31 @@ static int run(const struct wsps_config *config, char error[CONFIG_ERROR_MAX])
     return status;
 }
 
-int main(int argc, char **argv)
+static int start(const struct args *args)
 {
-    struct args args = {
-        .program = "wsps",
-        .config = "wsps.json",
-        .help = "example, in wsps.json:\n"
-                "  {\"port\": 8010, \"path\": \"/proxy\", \"auth\": \"a long random secret\"}\n",
-    };
+    const char *file = wsps_settings_file(args);
     struct wsps_config config;
     char error[CONFIG_ERROR_MAX];
-    int status = args_parse(&args, argc, argv);
+    enum wsp_err err = wsps_settings_load(args, &config, error);
+    int status = err == WSP_OK ? EXIT_OK : err == WSP_ERR_USAGE ? EXIT_USAGE : EXIT_START;
 
-    if (status >= 0)
-        return status;
-    status = EXIT_START;
-    wsps_config_init(&config);
-    if (wsps_config_load(&config, args.config, error) != WSP_OK) {
-        log_output_fatal("wsps", error);
-    } else if (args.check) {
-        printf("%s: configuration is fine\n", args.config);
-        status = EXIT_OK;
-    } else {
+    if (err == WSP_OK && args_has(args, "check"))
+        printf("%s: configuration is fine\n", file ? file : "command line");
+    else if (err == WSP_OK)
         status = run(&config, error);
-        if (status != EXIT_OK)
-            log_output_fatal("wsps", error);
-    }
+    if (status != EXIT_OK)
+        log_output_fatal("wsps", error);
     wsps_config_fini(&config);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct args args;
+    int status = wsps_settings_parse(&args, argc, argv);
+
+    if (status < 0)
+        status = start(&args);
+    args_fini(&args);
     return status;
 }

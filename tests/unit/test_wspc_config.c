@@ -64,7 +64,7 @@ static const struct bad bad_clients[] = {
     {"\"remote\":[\"ftp://h:1?mode=path&value=a\"]",
      "remote[0]: expected a scheme of http://, https://, tcp://, unix:// or tunnel://"},
     {"\"remote\":[\"http://h:1?mode=path&value=a\",\"tcp://h:2?mode=path&value=a\"]",
-     "remote[1]: same mode and value as remote[0]"},
+     "remote[1]: same mode and value as http://h:1?mode=path&value=a"},
     {"\"dialect\":\"0.1\"", "dialect: expected auto, 0.10 or wsp.1"},
     {"\"connections\":17", "connections: expected a whole number from 1 to 16"},
     {"\"dialect\":\"0.10\",\"connections\":2", "connections: dialect 0.10 has one connection only"},

@@ -228,7 +228,7 @@ static void test_no_file(void **state)
 
     (void)state;
     wsps_config_init(&c);
-    assert_int_equal(wsps_config_load(&c, "/nonexistent/w.json", error), WSP_ERR_CONFIG);
+    assert_int_equal(wsps_config_load(&c, "/nonexistent/w.json", NULL, error), WSP_ERR_CONFIG);
     assert_string_equal(error, "/nonexistent/w.json: cannot open: No such file or directory");
     wsps_config_fini(&c);
 }
