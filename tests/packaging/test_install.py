@@ -1,0 +1,72 @@
+"""`cmake --install`: where things go, and that libwsp can be built against from there."""
+
+import os
+import shutil
+
+import pytest
+
+from conftest import ROOT, needs
+from harness.programs import run
+
+PROGRAM = """
+#include <stdio.h>
+#include <wsp/loop.h>
+#include <wsp/version.h>
+
+int main(void)
+{
+    struct wsp_loop *loop = wsp_loop_new();
+
+    puts(loop ? WSP_VERSION : "no loop");
+    wsp_loop_free(loop);
+    return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def built_elsewhere(release, tmp_path_factory):
+    """A build folder with folders of its own choice; what is built comes from the other one."""
+    build = tmp_path_factory.mktemp("build")
+    folders = {"BINDIR": "programs", "LIBDIR": "lib/any", "INCLUDEDIR": "headers", "DOCDIR": "doc"}
+    options = [f"-DCMAKE_INSTALL_{name}={folder}" for name, folder in folders.items()]
+    prefix = "-DCMAKE_INSTALL_PREFIX=/opt/wsp"
+    run("cmake", "-S", ROOT, "-B", build, "-DCMAKE_BUILD_TYPE=Release", prefix, *options, limit=60)
+    for product in ("wsps", "wspc", "libwsp.a"):
+        shutil.copy(release / product, build)
+    return build
+
+
+@pytest.fixture(scope="module")
+def installed(built_elsewhere, tmp_path_factory):
+    stage = tmp_path_factory.mktemp("stage")
+    run("cmake", "--install", built_elsewhere, env={**os.environ, "DESTDIR": str(stage)})
+    return stage
+
+
+def test_everything_goes_where_it_is_told(installed):
+    found = {str(p.relative_to(installed)) for p in installed.rglob("*") if p.is_file()}
+    for path in (
+        "programs/wsps",
+        "programs/wspc",
+        "headers/wsp/loop.h",
+        "lib/any/libwsp.a",
+        "lib/any/pkgconfig/libwsp.pc",
+        "doc/README.md",
+        "doc/configs/wsps.json",
+    ):
+        assert f"opt/wsp/{path}" in found
+    assert all(path.startswith("opt/wsp/") for path in found), "what only packages have"
+
+
+def test_a_program_builds_against_it(installed, tmp_path, release):
+    needs("pkg-config", "cc")
+    prefix = installed / "opt" / "wsp"
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib" / "any" / "pkgconfig")}
+    flags = run("pkg-config", "--cflags", "--libs", "libwsp", env=environment).decode().split()
+    assert f"-I{prefix}/lib/any/pkgconfig/../../../headers" in flags
+    source = tmp_path / "program.c"
+    source.write_text(PROGRAM)
+    run("cc", "-o", tmp_path / "program", source, *flags)
+    version = run(tmp_path / "program").decode().strip()
+    assert version == run("pkg-config", "--modversion", "libwsp", env=environment).decode().strip()
