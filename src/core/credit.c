@@ -8,11 +8,17 @@ enum {
     ROUND_MIN_US = 500, /* two round trips count as this at least: what is nearer is fast anyway */
 };
 
+/* A cap can have been lowered below what is in use. */
+static size_t room(const struct credit_cap *c)
+{
+    return c->used < c->max ? c->max - c->used : 0;
+}
+
 bool credit_reserve(struct credit_cap *c, size_t n)
 {
     if (!c)
         return true;
-    if (n > c->max - c->used || !credit_reserve(c->parent, n))
+    if (n > room(c) || !credit_reserve(c->parent, n))
         return false;
     c->used += n;
     return true;
@@ -29,8 +35,8 @@ size_t credit_free(const struct credit_cap *c)
     size_t least = SIZE_MAX;
 
     for (; c; c = c->parent)
-        if (c->max - c->used < least)
-            least = c->max - c->used;
+        if (room(c) < least)
+            least = room(c);
     return least;
 }
 

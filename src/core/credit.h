@@ -13,7 +13,8 @@
 #define CREDIT_WINDOW_FIRST (256 * 1024) /* bytes of a new channel's window at most */
 #define CREDIT_MAX ((uint64_t)1 << 62)   /* bytes that may be granted to us; more is a fault */
 
-/* How much memory may be set aside: of a process, and of a link as its child. */
+/* How much memory may be set aside: of a process, and of a link as its child. `max` can be changed
+ * at any time: below what is used, it only keeps more from being set aside. */
 struct credit_cap {
     size_t max, used;          /* bytes */
     struct credit_cap *parent; /* borrowed; NULL for a process */

@@ -40,6 +40,23 @@ static void test_reserve(void **state)
     assert_int_equal(credit_free(NULL), SIZE_MAX);
 }
 
+static void test_lowered(void **state)
+{
+    struct credit_cap process = {.max = 100}, link = {.max = SIZE_MAX, .parent = &process};
+
+    (void)state;
+    assert_true(credit_reserve(&link, 80));
+    process.max = 50;
+    assert_int_equal(credit_free(&link), 0);
+    assert_false(credit_reserve(&link, 1));
+    assert_true(credit_reserve(&link, 0));
+    assert_true(credit_is_short(&link));
+    assert_int_equal(credit_reserve_first(&link), 0);
+    credit_release(&link, 40);
+    assert_int_equal(credit_free(&link), 10);
+    assert_true(credit_reserve(&link, 10));
+}
+
 static void test_short(void **state)
 {
     struct credit_cap process = {.max = 100}, link = {.max = 40, .parent = &process};
@@ -305,11 +322,17 @@ static void test_at_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reserve),         cmocka_unit_test(test_short),
-        cmocka_unit_test(test_reserve_first),   cmocka_unit_test(test_use),
-        cmocka_unit_test(test_grants),          cmocka_unit_test(test_grows),
-        cmocka_unit_test(test_grows_up_to_max), cmocka_unit_test(test_does_not_grow),
-        cmocka_unit_test(test_shrinks),         cmocka_unit_test(test_shrinks_by_what_is_owed),
+        cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_lowered),
+        cmocka_unit_test(test_short),
+        cmocka_unit_test(test_reserve_first),
+        cmocka_unit_test(test_use),
+        cmocka_unit_test(test_grants),
+        cmocka_unit_test(test_grows),
+        cmocka_unit_test(test_grows_up_to_max),
+        cmocka_unit_test(test_does_not_grow),
+        cmocka_unit_test(test_shrinks),
+        cmocka_unit_test(test_shrinks_by_what_is_owed),
         cmocka_unit_test(test_at_random),
     };
 
