@@ -36,12 +36,10 @@ static void on_retry(struct timer *t)
     want(l, l->accepted < l->limit);
 }
 
-static void on_event(struct watch *w, unsigned events)
+/* Takes up to `burst` connections. */
+static void accept_some(struct listener *l, int burst)
 {
-    struct listener *l = container_of(w, struct listener, watch);
-
-    (void)events;
-    for (int i = 0; i < ACCEPT_BURST && w->fd >= 0; i++) {
+    for (int i = 0; i < burst && l->watch.fd >= 0; i++) {
         struct address peer = {.len = sizeof(peer.storage)};
         int fd;
 
@@ -52,7 +50,7 @@ static void on_event(struct watch *w, unsigned events)
             want(l, false);
             return;
         }
-        fd = accept4(w->fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        fd = accept4(l->watch.fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == ECONNABORTED || errno == EINTR))
             continue;
         if (fd < 0) {
@@ -65,7 +63,21 @@ static void on_event(struct watch *w, unsigned events)
     }
 }
 
-static int open_socket(const struct addrinfo *ai)
+static void on_event(struct watch *w, unsigned events)
+{
+    (void)events;
+    accept_some(container_of(w, struct listener, watch), ACCEPT_BURST);
+}
+
+/* Another socket of this user's may listen at the same port, if it shares it as well. */
+static void share_port(int fd, bool share)
+{
+    int on = share;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
+static int open_socket(const struct addrinfo *ai, bool share)
 {
     int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int one = 1, zero = 0;
@@ -73,6 +85,7 @@ static int open_socket(const struct addrinfo *ai)
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    share_port(fd, share);
     address_set_tcp_options(fd);
     if (ai->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
@@ -86,8 +99,8 @@ static int open_socket(const struct addrinfo *ai)
     return fd;
 }
 
-/* Names are resolved here with the system's resolver: at start, when waiting is allowed. */
-static int open_first(const char *bind, unsigned port, char error[LISTENER_ERROR_MAX])
+/* Names are resolved here with the system's resolver: when a listener opens, waiting is allowed. */
+static int open_first(const char *bind, unsigned port, bool share, char error[LISTENER_ERROR_MAX])
 {
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list;
@@ -102,10 +115,10 @@ static int open_first(const char *bind, unsigned port, char error[LISTENER_ERROR
                  gai_strerror(err));
         return -1;
     }
-    fd = open_socket(list);
+    fd = open_socket(list, share);
     freeaddrinfo(list);
     if (fd < 0 && !bind && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
-        return open_first("0.0.0.0", port, error); /* no IPv6 here */
+        return open_first("0.0.0.0", port, share, error); /* no IPv6 here */
     if (fd < 0)
         snprintf(error, LISTENER_ERROR_MAX, "listen on %s:%u: %s", bind ? bind : "", port,
                  strerror(errno));
@@ -160,11 +173,29 @@ static int open_unix(const char *path, char error[LISTENER_ERROR_MAX])
     return fd;
 }
 
+static void note_address(struct listener *l)
+{
+    l->local.len = sizeof(l->local.storage);
+    getsockname(l->watch.fd, &l->local.sa, &l->local.len);
+}
+
+/* `fd` is taken. */
+static enum wsp_err watch_socket(struct wsp_loop *loop, struct watch *w, int fd,
+                                 char error[LISTENER_ERROR_MAX])
+{
+    if (watch_start(loop, w, fd, POLLER_READ | POLLER_LEVEL) == WSP_OK)
+        return WSP_OK;
+    snprintf(error, LISTENER_ERROR_MAX, "listen: %s", strerror(errno));
+    close(fd);
+    return WSP_ERR_SYSTEM;
+}
+
 enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop,
                             const struct listener_options *options, char error[LISTENER_ERROR_MAX])
 {
+    enum wsp_err err;
     int fd = options->path ? open_unix(options->path, error)
-                           : open_first(options->bind, options->port, error);
+                           : open_first(options->bind, options->port, false, error);
 
     l->loop = loop;
     l->limit = options->limit;
@@ -175,15 +206,40 @@ enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop,
     l->watch = (struct watch){.fd = -1, .on_event = on_event};
     if (fd < 0)
         return WSP_ERR_SYSTEM;
-    l->local.len = sizeof(l->local.storage);
-    getsockname(fd, &l->local.sa, &l->local.len);
-    if (watch_start(loop, &l->watch, fd, POLLER_READ | POLLER_LEVEL) != WSP_OK) {
-        snprintf(error, LISTENER_ERROR_MAX, "listen on port %u: %s", options->port,
-                 strerror(errno));
-        close(fd);
+    err = watch_socket(loop, &l->watch, fd, error);
+    if (err == WSP_OK)
+        note_address(l);
+    return err;
+}
+
+enum wsp_err listener_move(struct listener *l, const struct listener_options *options,
+                           char error[LISTENER_ERROR_MAX])
+{
+    bool share = options->port == address_port(&l->local);
+    struct watch next = {.fd = -1, .on_event = on_event};
+    int old = l->watch.fd, fd;
+
+    share_port(old, share);
+    fd = open_first(options->bind, options->port, share, error);
+    share_port(old, false);
+    if (fd < 0 || watch_socket(l->loop, &next, fd, error) != WSP_OK)
         return WSP_ERR_SYSTEM;
-    }
+    share_port(fd, false);
+    accept_some(l, BACKLOG); /* or those who wait at the old one would be reset */
+    timer_clear(l->loop, &l->retry);
+    watch_stop(l->loop, &l->watch);
+    close(old);
+    watch_move(l->loop, &l->watch, &next, POLLER_READ | POLLER_LEVEL); /* watched: cannot fail */
+    note_address(l);
+    listener_set_limit(l, l->limit);
     return WSP_OK;
+}
+
+void listener_set_limit(struct listener *l, size_t limit)
+{
+    l->limit = limit;
+    if (l->watch.fd >= 0 && !timer_is_set(&l->retry))
+        want(l, l->accepted < limit);
 }
 
 void listener_release(struct listener *l)

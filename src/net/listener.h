@@ -33,6 +33,17 @@ struct listener_options {
 enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop,
                             const struct listener_options *options, char error[LISTENER_ERROR_MAX]);
 
+/*
+ * Listens on another TCP address instead; what was accepted, or waits to be, is not touched and
+ * counts on. On failure it goes on as it was. A new address at the same port may overlap the old
+ * one. Errors as for listener_start.
+ */
+enum wsp_err listener_move(struct listener *l, const struct listener_options *options,
+                           char error[LISTENER_ERROR_MAX]);
+
+/* Connections at once from now on; those that are above it stay. */
+void listener_set_limit(struct listener *l, size_t limit);
+
 /* A connection it accepted has ended. */
 void listener_release(struct listener *l);
 

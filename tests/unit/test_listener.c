@@ -230,6 +230,112 @@ static void test_start_fails(void **state)
     listener_stop(&second);
 }
 
+/* ---- moved */
+
+static unsigned port_of(const struct fixture *f)
+{
+    return address_port(&f->listener.local);
+}
+
+static bool is_open(unsigned port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int err;
+
+    a.sin_port = htons((uint16_t)port);
+    err = connect(fd, (struct sockaddr *)&a, sizeof(a));
+    close(fd);
+    return err == 0;
+}
+
+/* What was accepted counts on, and what waits to be is let in. */
+static void test_moves(void **state)
+{
+    struct fixture *f = *state;
+    char error[LISTENER_ERROR_MAX];
+    unsigned port;
+
+    start(f, "127.0.0.1", 3);
+    port = port_of(f);
+    connect_clients(f, 1);
+    wait_for(f->loop, -1, f->count == 1);
+    connect_clients(f, 1);
+    assert_int_equal(
+        listener_move(&f->listener, &(struct listener_options){.bind = "127.0.0.1"}, error),
+        WSP_OK);
+    assert_int_equal(f->count, 2);
+    assert_int_not_equal(port_of(f), port);
+    assert_false(is_open(port));
+    connect_clients(f, 2);
+    wait_for(f->loop, -1, f->count == 3);
+    turn_until_idle(f->loop);
+    assert_int_equal(f->count, 3); /* the limit holds */
+    listener_release(&f->listener);
+    wait_for(f->loop, -1, f->count == 4);
+}
+
+/* Where both overlap, at the same port. */
+static void test_moves_at_its_port(void **state)
+{
+    static const char *const way[][2] = {
+        {NULL, "127.0.0.1"}, {"127.0.0.1", NULL}, {"0.0.0.0", "127.0.0.1"}};
+    struct fixture *f = *state;
+    char error[LISTENER_ERROR_MAX];
+
+    for (size_t i = 0; i < 3; i++) {
+        struct listener_options to = {.bind = way[i][1]};
+
+        start(f, way[i][0], 100);
+        to.port = port_of(f);
+        if (listener_move(&f->listener, &to, error) != WSP_OK)
+            fail_msg("%s", error);
+        assert_int_equal(port_of(f), to.port);
+        connect_clients(f, 1);
+        wait_for(f->loop, -1, f->count == i + 1);
+        listener_stop(&f->listener);
+    }
+}
+
+static void test_move_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct listener other = {.on_accept = on_accept};
+    char error[LISTENER_ERROR_MAX];
+    struct listener_options to = {.bind = "127.0.0.1"};
+    unsigned port;
+
+    start(f, "127.0.0.1", 100);
+    port = port_of(f);
+    assert_int_equal(listener_start(&other, f->loop, &to, error), WSP_OK);
+    to.port = address_port(&other.local);
+    assert_int_equal(listener_move(&f->listener, &to, error), WSP_ERR_SYSTEM);
+    assert_non_null(strstr(error, strerror(EADDRINUSE)));
+    listener_stop(&other);
+    assert_int_equal(port_of(f), port);
+    connect_clients(f, 1);
+    wait_for(f->loop, -1, f->count == 1);
+}
+
+static void test_set_limit(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, "127.0.0.1", 2);
+    connect_clients(f, 6);
+    wait_for(f->loop, -1, f->count == 2);
+    turn_until_idle(f->loop);
+    listener_set_limit(&f->listener, 4);
+    wait_for(f->loop, -1, f->count == 4);
+    listener_set_limit(&f->listener, 1);
+    for (int i = 0; i < 3; i++)
+        listener_release(&f->listener);
+    turn_until_idle(f->loop);
+    assert_int_equal(f->count, 4);
+    listener_release(&f->listener);
+    wait_for(f->loop, -1, f->count == 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +346,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stopped_from_callback, setup, teardown),
         cmocka_unit_test_setup_teardown(test_out_of_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_start_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_moves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_moves_at_its_port, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_move_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_set_limit, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
