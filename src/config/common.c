@@ -65,6 +65,11 @@ void config_drop_empty(char **text)
     *text = NULL;
 }
 
+bool config_same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static bool read_level(const struct json_at *object, enum log_level *level)
 {
     struct json_at at;

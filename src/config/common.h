@@ -68,6 +68,9 @@ bool config_host_ok(struct slice host);
 /* A string with "" as good as absent: frees it and leaves NULL. */
 void config_drop_empty(char **text);
 
+/* Both NULL, or equal. */
+bool config_same_text(const char *a, const char *b);
+
 /* "key" is missing from `object`; `expected` says what belongs there. Returns false. */
 bool config_fail_missing(const struct json_at *object, const char *key, const char *expected);
 

@@ -8,6 +8,67 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+static void reopen_log(struct daemon *d, const char *path)
+{
+    char error[CONFIG_ERROR_MAX];
+
+    if (log_output_reopen(&d->log, path, error) != WSP_OK)
+        log_error(loop_log(d->loop), "%s: the log stays where it is: %s", d->program, error);
+}
+
+void daemon_set_log(struct daemon *d, const struct config_log *log)
+{
+    loop_log(d->loop)->level = log->level;
+    if (!config_same_text(d->log.path, log->output))
+        reopen_log(d, log->output);
+}
+
+/* A reload begins and ends here. */
+static void reload(struct daemon *d)
+{
+    struct log *log = loop_log(d->loop);
+    char error[CONFIG_ERROR_MAX];
+
+    reopen_log(d, d->log.path); /* whatever comes of the rest: it may have been rotated away */
+    if (d->ending)
+        return;
+    notify_reloading(&d->notify);
+    log_info(log, "%s: Hangup, reading the configuration again", d->program);
+    if (d->on_reload(d->ctx, error) == WSP_OK)
+        log_info(log, "%s: reloaded", d->program);
+    else
+        log_error(log, "%s: not reloaded, nothing has changed: %s", d->program, error);
+    notify_ready(&d->notify);
+}
+
+static void end(struct daemon *d, int signal_number)
+{
+    if (d->ending) {
+        log_info(loop_log(d->loop), "%s: second signal, ending at once", d->program);
+        daemon_end(d);
+        return;
+    }
+    log_info(loop_log(d->loop), "%s: %s, ending once open connections have finished", d->program,
+             strsignal(signal_number));
+    d->ending = true;
+    notify_stopping(&d->notify, "ending once open connections have finished");
+    d->on_end(d->ctx);
+}
+
+/* The kernel sends it when the terminal has gone: no wish to reload. */
+static bool is_hangup(const struct signalfd_siginfo *info)
+{
+    return info->ssi_signo == SIGHUP && info->ssi_code == SI_KERNEL;
+}
+
+/* nohup */
+static bool ignores_hangup(void)
+{
+    struct sigaction inherited;
+
+    return sigaction(SIGHUP, NULL, &inherited) == 0 && inherited.sa_handler == SIG_IGN;
+}
+
 static void on_signal(struct watch *w, unsigned events)
 {
     struct daemon *d = container_of(w, struct daemon, signals);
@@ -16,16 +77,10 @@ static void on_signal(struct watch *w, unsigned events)
     (void)events;
     if (read(w->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return;
-    if (d->ending) {
-        log_info(loop_log(d->loop), "%s: second signal, ending at once", d->program);
-        daemon_end(d);
-        return;
-    }
-    log_info(loop_log(d->loop), "%s: %s, ending once open connections have finished", d->program,
-             strsignal((int)info.ssi_signo));
-    d->ending = true;
-    notify_stopping(&d->notify, "ending once open connections have finished");
-    d->on_end(d->ctx);
+    if (info.ssi_signo == SIGHUP && d->on_reload && !is_hangup(&info))
+        reload(d);
+    else if (!is_hangup(&info) || !ignores_hangup())
+        end(d, (int)info.ssi_signo);
 }
 
 /* Blocked and read from a descriptor, so that they arrive between events, never within one. */
@@ -38,6 +93,7 @@ static bool watch_signals(struct daemon *d)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return false;
     fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -16,18 +16,25 @@ struct daemon {
     struct watch signals;
     bool ending;               /* a signal has come */
     void (*on_end)(void *ctx); /* asked to end: finish what is open, then call daemon_end */
-    void *ctx;                 /* borrowed */
+    /* SIGHUP: read the configuration again and apply it, or change nothing and say why in `error`.
+     * NULL: SIGHUP is as SIGTERM. */
+    enum wsp_err (*on_reload)(void *ctx, char error[CONFIG_ERROR_MAX]);
+    void *ctx; /* borrowed */
 };
 
 /* Opens all of it. The first SIGTERM or SIGINT calls on_end (set it before daemon_run), the second
- * ends daemon_run at once; SIGPIPE is ignored; the limit of open descriptors is raised as far as
- * allowed. WSP_OK, or an error with a line in `error`: call
- * daemon_close either way. */
+ * ends daemon_run at once. SIGHUP opens the log file anew and calls on_reload, unless the end has
+ * begun. SIGPIPE is ignored; the limit of open descriptors is raised as far as allowed. WSP_OK, or
+ * an error with a line in `error`: call daemon_close either way. */
 enum wsp_err daemon_open(struct daemon *d, const char *program, const struct config_log *log,
                          char error[CONFIG_ERROR_MAX]);
 
 /* What was configured is open: tells the service manager. */
 void daemon_ready(struct daemon *d);
+
+/* From on_reload: the log's level and place are to be these. When the file cannot be opened, which
+ * is logged, it stays where it is. */
+void daemon_set_log(struct daemon *d, const struct config_log *log);
 
 /* Runs until daemon_end. */
 void daemon_run(struct daemon *d);

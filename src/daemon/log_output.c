@@ -61,19 +61,38 @@ static void write_line(void *ctx, enum log_level level, const char *line, size_t
     while (n < 0 && errno == EINTR);
 }
 
+static void close_file(struct log_output *o)
+{
+    if (o->fd > STDERR_FILENO)
+        close(o->fd);
+    free(o->path);
+}
+
+enum wsp_err log_output_reopen(struct log_output *o, const char *path, char error[CONFIG_ERROR_MAX])
+{
+    struct log_output next = {.fd = STDOUT_FILENO};
+
+    if (path) {
+        next.path = strdup(path);
+        next.fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+        if (next.fd < 0 || !next.path) {
+            snprintf(error, CONFIG_ERROR_MAX, "log.output: %s: %s", path, strerror(errno));
+            close_file(&next);
+            return WSP_ERR_SYSTEM;
+        }
+    }
+    next.journal = is_journal(next.fd);
+    close_file(o);
+    *o = next;
+    return WSP_OK;
+}
+
 enum wsp_err log_output_open(struct log_output *o, const struct config_log *config, struct log *log,
                              char error[CONFIG_ERROR_MAX])
 {
-    o->fd = STDOUT_FILENO;
-    if (config->output)
-        o->fd = open(config->output, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    if (o->fd < 0) {
-        snprintf(error, CONFIG_ERROR_MAX, "log.output: %s: %s", config->output, strerror(errno));
-        return WSP_ERR_SYSTEM;
-    }
-    o->journal = is_journal(o->fd);
+    *o = (struct log_output){.fd = -1};
     *log = (struct log){.level = config->level, .write = write_line, .ctx = o};
-    return WSP_OK;
+    return log_output_reopen(o, config->output, error);
 }
 
 void log_output_to_stderr(struct log_output *o)
@@ -95,7 +114,6 @@ void log_output_fatal(const char *program, const char *text)
 
 void log_output_close(struct log_output *o)
 {
-    if (o->fd > STDERR_FILENO)
-        close(o->fd);
-    o->fd = -1;
+    close_file(o);
+    *o = (struct log_output){.fd = -1};
 }

@@ -11,12 +11,19 @@
 struct log_output {
     int fd;       /* owned unless it is standard output */
     bool journal; /* fd is a stream of the journal */
+    char *path;   /* owned; NULL: standard output */
 };
 
-/* Opens it and connects `log` to it. `error` gets "FILE: reason" on failure.
- * WSP_OK or WSP_ERR_SYSTEM. */
+/* Opens it and connects `log` to it. Errors as for log_output_reopen, which leave it closed. */
 enum wsp_err log_output_open(struct log_output *o, const struct config_log *config, struct log *log,
                              char error[CONFIG_ERROR_MAX]);
+
+/* Goes on at `path` (NULL: standard output), which is opened anew even if it is there already: the
+ * file may have been renamed. On failure it goes on as before; `error` gets "log.output: FILE:
+ * reason". WSP_OK or WSP_ERR_SYSTEM. */
+enum wsp_err log_output_reopen(struct log_output *o, const char *path,
+                               char error[CONFIG_ERROR_MAX]);
+
 /* Standard output is for something else: the log goes to standard error, unless it goes to a file.
  */
 void log_output_to_stderr(struct log_output *o);
