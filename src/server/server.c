@@ -8,6 +8,7 @@
 #include "server/front.h"
 #include "server/peer.h"
 #include "server/service.h"
+#include "server/service_tls.h"
 #include "server/ws_wrap.h"
 
 static void on_accept(struct listener *l, int fd, const struct address *peer)
@@ -44,7 +45,7 @@ static void log_start(const struct server *s)
     log_info(log, "wsps: listening on %s, links on path %s", text, s->config->path);
 }
 
-/* A file that cannot be used is told at the start, not at the first visitor. */
+/* A file that cannot be used is told at once, not at the first visitor. */
 static enum wsp_err check_upstream_ca(const struct wsps_config *config,
                                       char error[CONFIG_ERROR_MAX])
 {
@@ -63,11 +64,26 @@ static enum wsp_err check_upstream_ca(const struct wsps_config *config,
     return WSP_OK;
 }
 
-enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct wsps_config *config,
+/* What a configuration needs but for its listener, into `egress`. */
+static enum wsp_err prepare(const struct wsps_config *config, struct egress *egress,
+                            char error[CONFIG_ERROR_MAX])
+{
+    enum wsp_err err = check_upstream_ca(config, error);
+
+    return err == WSP_OK ? egress_init(egress, config->egress_allow, config->egress_deny, error)
+                         : err;
+}
+
+static struct listener_options listener_options_of(const struct wsps_config *config)
+{
+    return (struct listener_options){
+        .bind = config->bind, .port = config->port, .limit = (size_t)config->max_connections};
+}
+
+enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_config *config,
                           char error[CONFIG_ERROR_MAX])
 {
-    struct listener_options options = {
-        .bind = config->bind, .port = config->port, .limit = (size_t)config->max_connections};
+    struct listener_options options = listener_options_of(config);
     enum wsp_err err;
 
     uint64_t seed[2];
@@ -84,10 +100,7 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct 
     task_init(&s->drained, on_drained);
     s->drain.fire = on_drain_time;
     s->noise = (struct log_limit){.window_us = 10000000, .burst = 20};
-    err = check_upstream_ca(config, error);
-    if (err != WSP_OK)
-        return err;
-    err = egress_init(&s->egress, config->egress_allow, config->egress_deny, error);
+    err = prepare(config, &s->egress, error);
     if (err != WSP_OK)
         return err;
     s->listener.on_accept = on_accept;
@@ -104,6 +117,48 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct 
     }
     server_stop(s);
     return err;
+}
+
+/* ---- reload */
+
+static bool same_address(const struct wsps_config *a, const struct wsps_config *b)
+{
+    return a->port == b->port && config_same_text(a->bind, b->bind);
+}
+
+/* From here on nothing fails. */
+static void take_config(struct server *s, struct wsps_config *with, struct egress *egress)
+{
+    struct wsps_config old = *s->config;
+
+    *s->config = *with;
+    *with = old;
+    egress_fini(&s->egress);
+    s->egress = *egress;
+    s->exits.dial_us = s->config->time.dial_us;
+    s->memory.max = (size_t)s->config->memory.process_bytes;
+    listener_set_limit(&s->listener, (size_t)s->config->max_connections);
+    service_tls_renew(s);
+}
+
+enum wsp_err server_reload(struct server *s, struct wsps_config *with, char error[CONFIG_ERROR_MAX])
+{
+    struct listener_options options = listener_options_of(with);
+    struct egress egress;
+    enum wsp_err err = prepare(with, &egress, error);
+
+    if (err != WSP_OK)
+        return err;
+    /* The last step that can fail, since it shows outside. */
+    if (!same_address(s->config, with))
+        err = listener_move(&s->listener, &options, error);
+    if (err != WSP_OK) {
+        egress_fini(&egress);
+        return err;
+    }
+    take_config(s, with, &egress);
+    log_start(s);
+    return WSP_OK;
 }
 
 void server_use_ended(struct server *s)

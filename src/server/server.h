@@ -10,8 +10,8 @@
 #include "net/outbound.h"
 
 struct server {
-    struct wsp_loop *loop;            /* borrowed */
-    const struct wsps_config *config; /* borrowed */
+    struct wsp_loop *loop;      /* borrowed */
+    struct wsps_config *config; /* borrowed; server_reload exchanges what is in it */
     struct listener listener;
     struct resolver *resolver; /* owned */
     struct egress egress;
@@ -36,8 +36,16 @@ struct server {
 
 /* Opens the public port. `error` gets one line on failure; then nothing is left open.
  * WSP_OK, WSP_ERR_CONFIG, WSP_ERR_SYSTEM or WSP_ERR_NOMEM. */
-enum wsp_err server_start(struct server *s, struct wsp_loop *loop, const struct wsps_config *config,
+enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_config *config,
                           char error[CONFIG_ERROR_MAX]);
+
+/*
+ * Goes on with another configuration, which counts for all that begins from now on; what is open is
+ * not touched. On WSP_OK, `with` and the server's configuration have been exchanged. On failure
+ * nothing has changed; errors as for server_start.
+ */
+enum wsp_err server_reload(struct server *s, struct wsps_config *with,
+                           char error[CONFIG_ERROR_MAX]);
 
 /* Stops listening and opening; on_drained is called when what was open has ended, or after the
  * configured time. */

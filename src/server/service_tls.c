@@ -2,6 +2,8 @@
 
 #include <openssl/evp.h>
 
+#include "http/upstream.h"
+
 enum { OPTION_MAX = 256 };
 
 static bool option(struct slice query, const char *key, char out[OPTION_MAX])
@@ -75,13 +77,21 @@ const char *service_tls_fault(const struct server *server, struct slice query)
     return read_options(server, query, &ignored);
 }
 
+static void complain(const struct service *s, const char *why)
+{
+    struct server *server = s->server;
+
+    if (log_limit_ok(&server->noise, loop_now(server->loop)))
+        log_error(loop_log(server->loop), "service %.*s: %s", SLICE_FMT(s->name), why);
+}
+
 static struct tls_context *make(struct service *s, const struct tls_options *options)
 {
     char error[TLS_TEXT_MAX];
     struct tls_context *x = tls_context_new(options, error, sizeof(error));
 
-    if (!x && log_limit_ok(&s->server->noise, loop_now(s->server->loop)))
-        log_error(loop_log(s->server->loop), "service %.*s: %s", SLICE_FMT(s->name), error);
+    if (!x)
+        complain(s, error);
     return x;
 }
 
@@ -89,15 +99,37 @@ struct tls_context *service_tls(struct service *s)
 {
     struct server *server = s->server;
     struct tls_options options;
+    const char *fault;
 
     if (s->tls)
         return s->tls;
-    if (read_options(server, s->query, &options) != NULL)
+    fault = read_options(server, s->query, &options);
+    if (fault) { /* since a reload */
+        complain(s, fault);
         return NULL;
+    }
     if (options.ca_file || options.insecure || options.has_pin)
         return s->tls = make(s, &options);
     /* The system's roots are many, and loaded once. */
     if (!server->tls)
         server->tls = make(s, &options);
     return server->tls ? s->tls = tls_context_ref(server->tls) : NULL;
+}
+
+static void renew(struct service *s)
+{
+    struct list *node;
+
+    tls_context_unref(s->tls);
+    s->tls = NULL;
+    while (s->kind == SERVICE_HTTPS && (node = list_shift(&s->pool)))
+        upstream_free(container_of(node, struct upstream, node));
+}
+
+void service_tls_renew(struct server *server)
+{
+    for (struct map_node *n = NULL; (n = map_next(&server->services, n));)
+        renew(container_of(n, struct service, node));
+    tls_context_unref(server->tls);
+    server->tls = NULL;
 }

@@ -11,4 +11,8 @@ const char *service_tls_fault(const struct server *server, struct slice query);
 /* The service's context, made at its first use and kept; borrowed. NULL on failure, logged. */
 struct tls_context *service_tls(struct service *s);
 
+/* What services are trusted by may have changed: all connections that begin from now on ask again.
+ */
+void service_tls_renew(struct server *server);
+
 #endif

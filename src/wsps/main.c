@@ -9,6 +9,7 @@
 struct program {
     struct daemon daemon;
     struct server server;
+    const struct args *args; /* borrowed; what a reload goes by */
 };
 
 static void on_drained(struct server *server)
@@ -23,27 +24,45 @@ static void on_end(void *ctx)
     server_drain(&p->server, on_drained);
 }
 
-static void tell_ready(struct program *p)
+static void tell_status(struct program *p)
 {
     char address[ADDRESS_TEXT_MAX], status[NOTIFY_STATUS_MAX];
 
     address_text(&p->server.listener.local, address);
     snprintf(status, sizeof(status), "listening on %s", address);
     notify_status(&p->daemon.notify, status);
-    daemon_ready(&p->daemon);
 }
 
-static int run(const struct wsps_config *config, char error[CONFIG_ERROR_MAX])
+/* What is freed in the end is the old configuration, or a new one that cannot be used. */
+static enum wsp_err on_reload(void *ctx, char error[CONFIG_ERROR_MAX])
 {
-    struct program p;
+    struct program *p = ctx;
+    struct wsps_config config;
+    enum wsp_err err = wsps_settings_load(p->args, &config, error);
+
+    if (err == WSP_OK)
+        err = server_reload(&p->server, &config, error);
+    if (err == WSP_OK) {
+        daemon_set_log(&p->daemon, &p->server.config->log);
+        tell_status(p);
+    }
+    wsps_config_fini(&config);
+    return err;
+}
+
+static int run(struct wsps_config *config, const struct args *args, char error[CONFIG_ERROR_MAX])
+{
+    struct program p = {.args = args};
     int status = EXIT_START;
 
     if (daemon_open(&p.daemon, "wsps", &config->log, error) == WSP_OK) {
         log_info(loop_log(p.daemon.loop), "wsps %s: starting", WSP_VERSION);
         if (server_start(&p.server, p.daemon.loop, config, error) == WSP_OK) {
             p.daemon.on_end = on_end;
+            p.daemon.on_reload = on_reload;
             p.daemon.ctx = &p;
-            tell_ready(&p);
+            tell_status(&p);
+            daemon_ready(&p.daemon);
             daemon_run(&p.daemon);
             server_stop(&p.server);
             status = EXIT_OK;
@@ -64,7 +83,7 @@ static int start(const struct args *args)
     if (err == WSP_OK && args_has(args, "check"))
         printf("%s: configuration is fine\n", file ? file : "command line");
     else if (err == WSP_OK)
-        status = run(&config, error);
+        status = run(&config, args, error);
     if (status != EXIT_OK)
         log_output_fatal("wsps", error);
     wsps_config_fini(&config);
