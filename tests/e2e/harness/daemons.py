@@ -20,6 +20,8 @@ FAST = {"reconnect_min": 0.1, "reconnect_max": 0.4, "drain": 1}
 
 # The log lines that tests wait for: the only place that knows their wording.
 LISTENING = r"listening on "
+RELOADED = r"ws.s: reloaded"
+NOT_RELOADED = r"ws.s: not reloaded, nothing has changed: "
 LINK_UP = r"link {}(\.\d+)?: up"  # "link 1.2" is the second connection of the first entry
 LINK_FAILED = r"link {}(\.\d+)?: cannot connect.*{}"
 
@@ -119,6 +121,19 @@ class Daemon:
             if url.startswith(scheme + ":"):
                 return int(url.rsplit(":", 1)[1])
         raise KeyError(scheme)
+
+    def configure(self, **changes):
+        """Writes its file anew; keys that are None are left out."""
+        self.config = {k: v for k, v in {**self.config, **changes}.items() if v is not None}
+        self.file.write_text(json.dumps(self.config, indent=1))
+
+    def reload(self, result=RELOADED, **changes):
+        """Has it read a changed file and returns the place in the log where that began."""
+        since = self.mark()
+        self.configure(**changes)
+        self.signal(signal.SIGHUP)
+        self.wait_line(result, since=since)
+        return since
 
     def signal(self, number):
         self.process.send_signal(number)
