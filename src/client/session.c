@@ -5,7 +5,9 @@
 
 #include "client/proxy_listener.h"
 #include "client/registration.h"
+#include "client/server_tls.h"
 #include "client/uplink.h"
+#include "net/tls_context.h"
 #include "proto/forward.h"
 
 enum { LEAVING_MAX = 4 }; /* links that a server has sent away and that are still open, for each */
@@ -94,6 +96,16 @@ static bool exit_allowed(struct outbound_owner *owner, const char *host,
     return egress_address_ok(&s->client->egress, slice_str(host), address);
 }
 
+static enum wsp_err secure(struct session *s, char error[CONFIG_ERROR_MAX])
+{
+    char why[TLS_TEXT_MAX];
+
+    if (server_tls_refresh(s, why, sizeof(why)) == WSP_OK)
+        return WSP_OK;
+    snprintf(error, CONFIG_ERROR_MAX, "%s: %s", s->name, why);
+    return WSP_ERR_CONFIG;
+}
+
 struct session *session_new(struct client *c, size_t index, char error[CONFIG_ERROR_MAX],
                             enum wsp_err *err)
 {
@@ -114,6 +126,8 @@ struct session *session_new(struct client *c, size_t index, char error[CONFIG_ER
     s->exits.on_ended = on_exit_ended;
     s->exits.allowed = exit_allowed;
     *err = registrations_init(s);
+    if (*err == WSP_OK)
+        *err = secure(s, error);
     if (*err == WSP_OK)
         *err = proxy_listeners_start(s, error);
     if (*err == WSP_OK && !uplink_new(s))
@@ -168,6 +182,7 @@ void session_free(struct session *s)
         uplink_free(uplink_of(s->uplinks.next));
     outbound_owner_fini(&s->targets);
     outbound_owner_fini(&s->exits);
+    tls_context_unref(s->tls);
     free(s->proxy);
     free(s);
 }

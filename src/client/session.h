@@ -27,6 +27,8 @@ struct session {
     const struct wspc_client *config;
     char name[LINK_NAME_MAX];           /* "link 1": place in the configuration */
     uint8_t instance[MSG_INSTANCE_LEN]; /* random: who we are to the server */
+    struct tls_context *tls;            /* a reference; NULL for a server at ws:// */
+    uint64_t tls_stamp;                 /* of its files when it was made */
     struct list uplinks;                /* struct uplink */
     size_t uplink_number;               /* of the newest */
     bool warned;                        /* that the server speaks 0.10 */

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "client/server_tls.h"
 #include "client/target.h"
+#include "net/tls_context.h"
 #include "proto/handshake.h"
 
 enum { CLIENT_CHANNELS_MAX = 65536 };
@@ -231,7 +233,8 @@ static void read_answer(struct uplink *u)
         retry(u, "the server closed the connection during the handshake");
         break;
     case WSP_ERR_SYSTEM:
-        retry(u, "the connection broke during the handshake");
+        retry(u,
+              u->stream.tls ? stream_why(&u->stream) : "the connection broke during the handshake");
         break;
     default:
         retry(u, "the server's answer is not valid HTTP");
@@ -272,13 +275,57 @@ static void upgrade(struct uplink *u)
         read_answer(u);
 }
 
+/* ---- securing */
+
+static void shake_hands(struct uplink *u)
+{
+    switch (stream_handshake(&u->stream)) {
+    case WSP_OK:
+        upgrade(u);
+        break;
+    case WSP_ERR_MORE:
+        break;
+    default:
+        retry(u, stream_why(&u->stream));
+    }
+}
+
+/* What the files say now is used; when they say nothing useful, what they said before. */
+static void refresh_tls(struct uplink *u)
+{
+    char why[TLS_TEXT_MAX];
+
+    if (server_tls_refresh(u->session, why, sizeof(why)) != WSP_OK)
+        log_error(log_of(u), "%s: %s; what was loaded before stays in use", u->name, why);
+    if (u->session->config->tls.insecure)
+        log_warn(log_of(u), "%s: \"insecure\" is set: whoever answers is taken for the server",
+                 u->name);
+}
+
+/* The stream leads to the server; for ws:// nothing is to be done here. */
+static void secure(struct uplink *u, struct slice early)
+{
+    if (!u->session->config->secure) {
+        upgrade(u);
+        return;
+    }
+    u->state = UPLINK_SECURING;
+    refresh_tls(u);
+    if (stream_secure(&u->stream, u->session->tls, server_tls_name(u->session), early) != WSP_OK)
+        retry(u, "TLS cannot start");
+    else
+        shake_hands(u);
+}
+
 /* ---- connecting: a step for each state, and each begins the next */
 
 static void on_stream(struct stream *stream)
 {
     struct uplink *u = container_of(stream, struct uplink, stream);
 
-    if (u->state == UPLINK_UPGRADING)
+    if (u->state == UPLINK_SECURING)
+        shake_hands(u);
+    else if (u->state == UPLINK_UPGRADING)
         read_answer(u);
 }
 
@@ -295,7 +342,7 @@ static void on_dialled(struct dial *d, enum dial_status status, int fd, const ch
         return;
     }
     set_timer(u, time_of(u)->handshake_us); /* for all steps that follow together */
-    upgrade(u);
+    secure(u, slice_of(NULL, 0));
 }
 
 static void connect_now(struct uplink *u)

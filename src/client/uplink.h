@@ -11,6 +11,7 @@
 enum uplink_state {
     UPLINK_WAITING,   /* until the back-off has passed */
     UPLINK_DIALING,   /* TCP */
+    UPLINK_SECURING,  /* TLS handshake, of wss:// */
     UPLINK_UPGRADING, /* request sent, waiting for the 101 */
     UPLINK_UP,
 };
@@ -23,7 +24,7 @@ struct uplink {
     bool leaving;           /* the server wants nothing new on it: another takes its place */
     struct carrier carrier; /* UPLINK_UP */
     struct dial dial;       /* UPLINK_DIALING */
-    struct stream stream;   /* UPLINK_UPGRADING */
+    struct stream stream;   /* UPLINK_SECURING, UPLINK_UPGRADING */
     struct head_reader reader;
     char key[WS_KEY_LEN + 1];
     struct timer timer;  /* back-off or handshake */

@@ -76,10 +76,11 @@ enum wsp_err server_url_parse(struct slice text, struct server_url *url, const c
     struct server_url u = {.port = 80};
     struct slice after;
 
-    if (take_prefix(&text, "wss://"))
-        return fail(why, "wss:// is not supported by this version yet");
-    if (!take_prefix(&text, "ws://"))
-        return fail(why, "expected ws://host[:port][/path][?query]");
+    u.secure = take_prefix(&text, "wss://");
+    if (u.secure)
+        u.port = 443;
+    else if (!take_prefix(&text, "ws://"))
+        return fail(why, "expected ws:// or wss://, then host[:port][/path][?query]");
     if (!is_printable(text))
         return fail(why, "spaces, control and non-ASCII characters must be percent-encoded");
     if (span(text, "#") < text.len)

@@ -10,12 +10,13 @@ struct server_url {
     struct slice host;      /* without brackets */
     struct slice authority; /* host[:port] as written */
     struct slice target;    /* path and query as written: may be empty or start with '?' */
-    unsigned port;          /* 80 when the URL has none */
+    unsigned port;          /* when the URL has none: 80, or 443 of wss:// */
+    bool secure;            /* wss:// */
 };
 
 /*
- * Parses ws://host[:port][/path][?query]. On failure *why is a static text that holds no part of
- * the URL. Returns WSP_OK or WSP_ERR_CONFIG.
+ * Parses ws://host[:port][/path][?query], or wss://. On failure *why is a static text that holds no
+ * part of the URL. Returns WSP_OK or WSP_ERR_CONFIG.
  */
 enum wsp_err server_url_parse(struct slice text, struct server_url *url, const char **why);
 

@@ -41,6 +41,7 @@ static void free_client(struct wspc_client *client)
     free(client->host);
     free(client->authority);
     free(client->target);
+    config_tls_client_fini(&client->tls);
     free(client->auth);
     free(client->headers);
     free(client->dynamic_user);
@@ -102,10 +103,12 @@ static bool read_server(const struct json_at *object, struct wspc_client *client
     if (!json_get_string(object, "server", &client->server))
         return false;
     if (!json_member(object, "server", &at))
-        return config_fail_missing(object, "server", "ws://host[:port][/path][?query]");
+        return config_fail_missing(object, "server",
+                                   "ws:// or wss://, then host[:port][/path][?query]");
     if (server_url_parse(slice_str(client->server), &url, &why) != WSP_OK)
         return json_fail(&at, "%s", why);
     client->port = url.port;
+    client->secure = url.secure;
     client->host = copy_slice(url.host);
     client->authority = copy_slice(url.authority);
     if (asprintf(&client->target, "%s%.*s", url.target.len && url.target.p[0] == '/' ? "" : "/",
@@ -307,14 +310,18 @@ static bool read_connections(const struct json_at *object, struct wspc_client *c
 
 static bool read_client(struct json_at *item, struct wspc_config *c)
 {
-    static const char *const keys[] = {
-        "auth",         "server",  "local",       "remote",  "dynamic",
-        "dynamic_auth", "dialect", "connections", "headers", NULL};
+    static const char *const keys[] = {"auth",    "server",
+                                       "local",   "remote",
+                                       "dynamic", "dynamic_auth",
+                                       "dialect", "connections",
+                                       "headers", CONFIG_TLS_CLIENT_KEYS,
+                                       NULL};
     struct wspc_client *client = &c->client[c->client_count++];
 
     client->connections = 1;
     client->is_overlaid = json_is_graft(item);
     return json_expect_object(item) && json_known_keys(item, keys) && read_server(item, client) &&
+           config_tls_client_read(item, client->secure, &client->tls) &&
            config_dialect_read(item, &client->dialect) && read_connections(item, client) &&
            config_auth_read(item, "auth", &client->auth) &&
            config_headers_read(item, &client->headers, &client->authority) &&

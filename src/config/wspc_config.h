@@ -3,6 +3,7 @@
 #define CONFIG_WSPC_CONFIG_H
 
 #include "config/common.h"
+#include "config/tls_config.h"
 #include "config/wspc_remote.h"
 #include "proto/forward.h"
 
@@ -32,9 +33,11 @@ struct wspc_client {
     char *authority; /* owned; host[:port] exactly as in the URL, or headers.Host */
     char *target;    /* owned; path and query, "/" when the URL has none */
     unsigned port;
-    enum config_dialect dialect; /* key dialect: auto */
-    long connections;            /* key connections: 1; WebSockets to the server, in wsp.1 */
-    char *auth;                  /* owned; NULL when not set */
+    bool secure;                  /* the server is at wss:// */
+    struct config_tls_client tls; /* keys ca, crl, cert, key, sni, insecure */
+    enum config_dialect dialect;  /* key dialect: auto */
+    long connections;             /* key connections: 1; WebSockets to the server, in wsp.1 */
+    char *auth;                   /* owned; NULL when not set */
     char *headers;          /* owned; key headers as lines, each with CRLF: secrets; NULL: none */
     char *dynamic_user;     /* owned; from dynamic_auth, NULL when not set */
     char *dynamic_password; /* owned */

@@ -29,6 +29,7 @@ void wsps_config_fini(struct wsps_config *c)
     free(c->path);
     free(c->auth);
     free(c->host);
+    config_ssl_fini(&c->ssl);
     free_list(c->egress_allow);
     free_list(c->egress_deny);
     for (size_t i = 0; i < c->upstream_ca_count; i++) {
@@ -108,24 +109,6 @@ static bool read_path(const struct json_at *root, char **out)
         return json_fail(&at, "out of memory");
     }
     return true;
-}
-
-static bool read_ssl(const struct json_at *root)
-{
-    static const char *const keys[] = {"enable", "key", "cert", NULL};
-    struct json_at object, at;
-    char *ignored = NULL;
-    bool enable = false;
-    bool present, ok;
-
-    if (!json_get_object(root, "ssl", &object, &present) || !present)
-        return !present;
-    ok = json_known_keys(&object, keys) && json_get_bool(&object, "enable", &enable) &&
-         json_get_string(&object, "key", &ignored) && json_get_string(&object, "cert", &ignored);
-    free(ignored);
-    if (ok && enable && json_member(&object, "enable", &at))
-        return json_fail(&at, "true is not supported by this version yet");
-    return ok;
 }
 
 static bool read_rule(struct json_at *item, char **out)
@@ -233,7 +216,7 @@ static bool read_root(struct json_doc *doc, struct wsps_config *c)
            config_log_read(&root, &c->log) && config_time_read(&root, &c->time) &&
            read_port(&root, &c->port) && read_bind(&root, &c->bind) && read_path(&root, &c->path) &&
            config_auth_read(&root, "auth", &c->auth) && read_host(&root, &c->host) &&
-           read_ssl(&root) && read_egress(&root, c) && read_upstream_ca(&root, c) &&
+           config_ssl_read(&root, &c->ssl) && read_egress(&root, c) && read_upstream_ca(&root, c) &&
            config_dialect_read(&root, &c->dialect) && read_limits(&root, c);
 }
 

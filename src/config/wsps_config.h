@@ -3,6 +3,7 @@
 #define CONFIG_WSPS_CONFIG_H
 
 #include "config/common.h"
+#include "config/tls_config.h"
 
 /* A set of certificates that an https service can name with ?ca=NAME. */
 struct wsps_ca {
@@ -22,6 +23,7 @@ struct wsps_config {
     char **egress_deny;  /* owned, NULL-terminated; NULL: nothing but the built-in list */
     struct wsps_ca *upstream_ca; /* owned array; key upstream_ca */
     size_t upstream_ca_count;
+    struct config_ssl ssl;       /* key ssl */
     enum config_dialect dialect; /* key dialect: auto */
     struct config_memory memory; /* keys limits.memory and so on */
     long max_links;              /* key limits.links: 1024 */

@@ -137,6 +137,18 @@ static void on_head(struct http_conn *c, const struct http1_head *head, size_t h
     c->ops->on_request(c, head, behind);
 }
 
+/* Nothing can be read any more. One who speaks HTTP to a port that wants TLS is told. */
+static void on_broken(struct http_conn *c)
+{
+    if (stream_met_http(&c->stream)) {
+        http_conn_refuse(c, 400, "", "this port speaks HTTPS: use https:// or wss://");
+        return;
+    }
+    if (c->ops->on_broken && !stream_is_ready(&c->stream))
+        c->ops->on_broken(c, stream_why(&c->stream));
+    conn_end(c, true);
+}
+
 static void read_head(struct http_conn *c)
 {
     struct http1_head head;
@@ -161,7 +173,7 @@ static void read_head(struct http_conn *c)
         conn_finish(c);
         break;
     default:
-        conn_end(c, true);
+        on_broken(c);
     }
 }
 

@@ -26,6 +26,8 @@ struct http_conn_ops {
                                  enum failure *why);
     /* An upstream could not be opened, in the words of its RESPOND; for the log. May be NULL. */
     void (*on_failed)(struct http_conn *c, struct slice text);
+    /* TLS has failed in the handshake; for the log. May be NULL. */
+    void (*on_broken)(struct http_conn *c, const char *why);
     /* The response is complete and the upstream can serve another request: keep or free it. */
     void (*spare)(struct http_conn *c, struct upstream *u /* taken */);
     /* The connection is gone: free it. */

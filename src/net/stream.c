@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "net/linger.h"
+#include "net/tls_server.h"
 #include "net/tls_stream.h"
 
 /* What the session left unsent goes first. */
@@ -77,6 +78,16 @@ enum wsp_err stream_secure(struct stream *s, struct tls_context *context, const 
 const char *stream_why(const struct stream *s)
 {
     return s->tls && s->tls->failed ? s->tls->why : strerror(errno);
+}
+
+bool stream_is_ready(const struct stream *s)
+{
+    return !s->tls || s->tls->established;
+}
+
+const char *stream_peer_fault(const struct stream *s)
+{
+    return s->tls ? tls_server_client_fault(s->tls->context, s->tls->ssl) : NULL;
 }
 
 bool stream_met_http(struct stream *s)
@@ -239,21 +250,20 @@ static void end_session(struct stream *s, struct buf *rest)
     buf_init(rest);
     if (!s->tls)
         return;
-    if (stream_is_open(s) && tls_stream_flush(s->tls, s->watch.fd))
-        tls_stream_take_rest(s->tls, rest);
+    if (stream_is_open(s))
+        tls_stream_end(s->tls, s->watch.fd, rest);
     tls_stream_free(s->tls);
     s->tls = NULL;
 }
 
 void stream_close(struct stream *s)
 {
-    bool secure = s->tls && !s->tls->failed;
     struct buf rest;
     int fd;
 
     end_session(s, &rest);
     fd = release(s);
-    if (fd >= 0 && secure)
+    if (fd >= 0 && rest.len)
         linger_start(s->loop, fd, rest);
     else if (fd >= 0)
         close(fd);

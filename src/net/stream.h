@@ -51,6 +51,13 @@ enum wsp_err stream_handshake(struct stream *s);
 /* Why it failed, for the log; borrowed, until the stream is used again. */
 const char *stream_why(const struct stream *s);
 
+/* Plain, or the handshake is complete. */
+bool stream_is_ready(const struct stream *s);
+
+/* What is wrong with the certificate of the client of a secured stream; NULL: nothing, or it is not
+ * asked for one (tls_server_client_fault). */
+const char *stream_peer_fault(const struct stream *s);
+
 /* The handshake failed since the peer speaks HTTP without TLS: true, and from here on it is plain,
  * so that it can be told. */
 bool stream_met_http(struct stream *s);

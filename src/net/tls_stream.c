@@ -405,13 +405,13 @@ void tls_stream_finish(struct tls_stream *t, int fd)
     tls_stream_flush(t, fd);
 }
 
-void tls_stream_take_rest(struct tls_stream *t, struct buf *rest)
+void tls_stream_end(struct tls_stream *t, int fd, struct buf *rest)
 {
     struct iovec iov[2];
     int count;
 
     close_notify(t);
-    count = t->failed ? 0 : pending_iov(t, iov);
+    count = !t->failed && tls_stream_flush(t, fd) ? pending_iov(t, iov) : 0;
     for (int i = 0; i < count; i++)
         if (buf_append(rest, iov[i].iov_base, iov[i].iov_len) != WSP_OK)
             break;

@@ -64,7 +64,8 @@ bool tls_stream_flush(struct tls_stream *t, int fd);
 /* Our close_notify, then the socket's end. */
 void tls_stream_finish(struct tls_stream *t, int fd);
 
-/* Moves what is pending to `rest`, close_notify included. Without memory it is lost. */
-void tls_stream_take_rest(struct tls_stream *t, struct buf *rest);
+/* Our close_notify, and everything before it: what the socket does not take is moved to `rest`, as
+ * far as there is memory for it. */
+void tls_stream_end(struct tls_stream *t, int fd, struct buf *rest);
 
 #endif

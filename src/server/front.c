@@ -93,6 +93,17 @@ static void upgrade(struct front *f, const struct handshake_verdict *v, struct s
     forget(f);
 }
 
+/* Whoever visits services needs none; a link does, where links are asked for certificates. */
+static void check_certificate(const struct front *f, struct handshake_verdict *v)
+{
+    const char *fault = stream_peer_fault(&f->conn.stream);
+
+    if (!fault)
+        return;
+    *v = (struct handshake_verdict){.status = 403, .extra = ""};
+    snprintf(v->body, sizeof(v->body), "client certificate: %s\n", fault);
+}
+
 static void on_link_request(struct front *f, const struct http1_head *head, struct slice behind)
 {
     struct server *s = f->server;
@@ -100,6 +111,8 @@ static void on_link_request(struct front *f, const struct http1_head *head, stru
     struct handshake_verdict v;
 
     handshake_check(head, slice_str(auth), &v);
+    if (v.status == 101)
+        check_certificate(f, &v);
     if (v.status == 101 && s->peer_count >= (size_t)s->config->max_links)
         v = (struct handshake_verdict){
             .status = 503, .extra = "Retry-After: 30\r\n", .body = "too many links\n"};
@@ -219,8 +232,20 @@ static void on_request(struct http_conn *c, const struct http1_head *head, struc
     }
 }
 
+static void on_broken(struct http_conn *c, const char *why)
+{
+    struct front *f = front_of_conn(c);
+    char address[ADDRESS_TEXT_MAX];
+
+    if (!log_limit_ok(&f->server->noise, loop_now(f->server->loop)))
+        return;
+    address_text(&f->peer, address);
+    log_info(loop_log(f->server->loop), "front %s: %s", address, why);
+}
+
 static const struct http_conn_ops ops = {
     .on_request = on_request,
+    .on_broken = on_broken,
     .upstream = reverse_upstream,
     .on_failed = reverse_failed,
     .spare = reverse_spare,
@@ -248,6 +273,9 @@ void front_accept(struct server *s, int fd, const struct address *peer)
         return;
     }
     list_push(&s->fronts, &f->node);
+    if (s->certificates.tls &&
+        stream_secure(&f->conn.stream, s->certificates.tls, NULL, slice_of(NULL, 0)) != WSP_OK)
+        front_free(f);
 }
 
 void fronts_drain(struct server *s)

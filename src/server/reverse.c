@@ -27,7 +27,8 @@ void reverse_request(struct front *f, const struct http1_head *head, struct slic
     const struct service *s = f->service;
     const struct http1_header *host = http1_find(head, "Host");
     char address[ADDRESS_TEXT_MAX];
-    struct http_rewrite r = {.target = {s->base, rest, query}, .proto = "http"};
+    struct http_rewrite r = {.target = {s->base, rest, query},
+                             .proto = f->conn.stream.tls ? "https" : "http"};
 
     if (s->base.len && (http1_has_dot_segment(rest) || slice_eq_str(rest, "*"))) {
         http_conn_refuse(&f->conn, 400, "", "this target would leave the base path");

@@ -42,7 +42,8 @@ static void log_start(const struct server *s)
                  "wsps: NO AUTH IS SET: this is an open proxy for everybody who reaches %s; "
                  "set \"auth\" in the configuration",
                  text);
-    log_info(log, "wsps: listening on %s, links on path %s", text, s->config->path);
+    log_info(log, "wsps: listening on %s%s, links on path %s", text,
+             s->certificates.tls ? " with TLS" : "", s->config->path);
 }
 
 /* A file that cannot be used is told at once, not at the first visitor. */
@@ -103,6 +104,11 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_c
     err = prepare(config, &s->egress, error);
     if (err != WSP_OK)
         return err;
+    err = certificates_start(&s->certificates, loop, &config->ssl, error);
+    if (err != WSP_OK) {
+        egress_fini(&s->egress);
+        return err;
+    }
     s->listener.on_accept = on_accept;
     err = listener_start(&s->listener, loop, &options, error);
     if (err == WSP_OK) {
@@ -199,6 +205,7 @@ void server_stop(struct server *s)
     map_fini(&s->instances);
     tls_context_unref(s->tls);
     s->tls = NULL;
+    certificates_stop(&s->certificates);
     if (s->resolver)
         outbound_owner_fini(&s->exits);
     timer_clear(s->loop, &s->drain);

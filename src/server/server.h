@@ -8,12 +8,14 @@
 #include "net/egress.h"
 #include "net/listener.h"
 #include "net/outbound.h"
+#include "server/certificates.h"
 
 struct server {
     struct wsp_loop *loop;      /* borrowed */
     struct wsps_config *config; /* borrowed; server_reload exchanges what is in it */
     struct listener listener;
-    struct resolver *resolver; /* owned */
+    struct certificates certificates; /* of the public port */
+    struct resolver *resolver;        /* owned */
     struct egress egress;
     struct list fronts;          /* connections on the public port that speak HTTP */
     struct list wraps;           /* those that are WebSockets in front of a TCP service */

@@ -98,10 +98,9 @@ static const struct bad bad_clients[] = {
 };
 
 static const struct bad bad_servers[] = {
-    {"", "expected ws://host[:port][/path][?query]"},
-    {"host:80", "expected ws://host[:port][/path][?query]"},
-    {"http://host", "expected ws://host[:port][/path][?query]"},
-    {"wss://host", "wss:// is not supported by this version yet"},
+    {"", "expected ws:// or wss://, then host[:port][/path][?query]"},
+    {"host:80", "expected ws:// or wss://, then host[:port][/path][?query]"},
+    {"http://host", "expected ws:// or wss://, then host[:port][/path][?query]"},
     {"ws://", "expected a host: a name, an IPv4 address or an IPv6 address in brackets"},
     {"ws:///path", "expected a host: a name, an IPv4 address or an IPv6 address in brackets"},
     {"ws://::1", "expected a host: a name, an IPv4 address or an IPv6 address in brackets"},
@@ -147,7 +146,7 @@ static void test_bad_files(void **state)
         expect_error(bad_files[i].text, "wspc.json:", bad_files[i].error);
     expect_error("{\"client\":[{\"auth\":\"s3cret\"}]}", "wspc.json:",
                  "1:12: client[0]: key \"server\" is missing: expected "
-                 "ws://host[:port][/path][?query]");
+                 "ws:// or wss://, then host[:port][/path][?query]");
     expect_error(
         "{\"client\":[{\"server\":\"ws://a\",\"dynamic\":[\"http://[::1]:80\"]},\n"
         "{\"server\":\"ws://a\",\"dynamic\":[\"http://:80\",\"socks5://[::1]:80\"]}]}",

@@ -1,0 +1,120 @@
+#include "server/certificates.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "net/file_stamp.h"
+#include "net/tls_server.h"
+
+enum { LOOK_US = 10000000, DAY_S = 24 * 60 * 60, SOON_S = 7 * DAY_S };
+
+static uint64_t stamp_of(const struct config_ssl *config)
+{
+    const char *const shared[] = {config->client_ca, config->crl};
+    uint64_t stamp = file_stamp(1, shared, 2);
+
+    for (size_t i = 0; i < config->pair_count; i++) {
+        const char *const files[] = {config->pair[i].cert, config->pair[i].key};
+
+        stamp = file_stamp(stamp, files, 2);
+    }
+    return stamp;
+}
+
+static struct tls_context *load(const struct config_ssl *config, char *error, size_t cap)
+{
+    struct tls_server_options options = {
+        .pair_count = config->pair_count,
+        .min_version = config->tls_1_3 ? TLS_1_3 : TLS_1_2,
+        .ciphers = config->ciphers,
+        .client_ca_file = config->client_ca,
+        .client_crl_file = config->crl,
+    };
+    struct tls_pair *pair = calloc(config->pair_count, sizeof(*pair));
+    struct tls_context *x;
+
+    if (!pair) {
+        snprintf(error, cap, "out of memory");
+        return NULL;
+    }
+    for (size_t i = 0; i < config->pair_count; i++)
+        pair[i] = (struct tls_pair){.cert_file = config->pair[i].cert,
+                                    .key_file = config->pair[i].key,
+                                    .domains = config->pair[i].domains};
+    options.pair = pair;
+    x = tls_server_new(&options, error, cap);
+    free(pair);
+    return x;
+}
+
+static void tell_expiry(const struct certificates *c)
+{
+    long left_s = tls_server_expires_s(c->tls);
+
+    if (left_s < 0)
+        log_warn(loop_log(c->loop), "certificates: one has expired");
+    else if (left_s < SOON_S)
+        log_warn(loop_log(c->loop), "certificates: one expires in %ld h", left_s / (60 * 60));
+}
+
+static void look_later(struct certificates *c)
+{
+    if (timer_set(c->loop, &c->look, loop_now(c->loop) + LOOK_US) != WSP_OK)
+        log_error(loop_log(c->loop), "certificates: out of memory for a deadline");
+}
+
+static void on_look(struct timer *t)
+{
+    struct certificates *c = container_of(t, struct certificates, look);
+
+    certificates_look(c);
+    look_later(c);
+}
+
+enum wsp_err certificates_start(struct certificates *c, struct wsp_loop *loop,
+                                const struct config_ssl *config, char error[CONFIG_ERROR_MAX])
+{
+    char why[TLS_TEXT_MAX];
+
+    *c = (struct certificates){.loop = loop, .config = config};
+    c->look.fire = on_look;
+    if (!config->enable)
+        return WSP_OK;
+    c->stamp = stamp_of(config);
+    c->tls = load(config, why, sizeof(why));
+    if (!c->tls) {
+        snprintf(error, CONFIG_ERROR_MAX, "ssl: %s", why);
+        return WSP_ERR_CONFIG;
+    }
+    tell_expiry(c);
+    look_later(c);
+    return WSP_OK;
+}
+
+void certificates_look(struct certificates *c)
+{
+    uint64_t stamp = c->tls ? stamp_of(c->config) : c->stamp;
+    struct tls_context *fresh;
+    char why[TLS_TEXT_MAX];
+
+    if (stamp == c->stamp)
+        return;
+    c->stamp = stamp;
+    fresh = load(c->config, why, sizeof(why));
+    if (!fresh) {
+        log_error(loop_log(c->loop), "certificates: %s; those loaded before stay in use", why);
+        return;
+    }
+    tls_context_unref(c->tls);
+    c->tls = fresh;
+    log_info(loop_log(c->loop), "certificates: loaded again");
+    tell_expiry(c);
+}
+
+void certificates_stop(struct certificates *c)
+{
+    if (c->loop)
+        timer_clear(c->loop, &c->look);
+    tls_context_unref(c->tls);
+    c->tls = NULL;
+}
