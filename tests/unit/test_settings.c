@@ -311,7 +311,8 @@ static void test_faults_name_the_option(void **state)
             {{"-p", "80", "--log-level", "loud"}, "--log-level: expected error, warn, info"},
         },
       wspc[] = {
-          {{"-s", "http://s3cret"}, "-s: expected ws://host[:port][/path][?query]"},
+          {{"-s", "http://s3cret"},
+           "-s: expected ws:// or wss://, then host[:port][/path][?query]"},
           {{"-s", "ws://h", "-D", "s3cret"}, "-D: expected socks5://[address]:port or http://"},
           {{"-s", "ws://h", "-D", "http://:1", "-D", "http://:s3cret"}, "-D 2: expected socks5://"},
           {{"-s", "ws://h", "-D", "http://:1", "-D", "http://:1"}, "-D 2: same address and port"},
