@@ -21,7 +21,7 @@ static uint64_t stamp_of(const struct config_ssl *config)
     return stamp;
 }
 
-static struct tls_context *load(const struct config_ssl *config, char *error, size_t cap)
+static struct tls_context *make(const struct config_ssl *config, char *error, size_t cap)
 {
     struct tls_server_options options = {
         .pair_count = config->pair_count,
@@ -63,58 +63,66 @@ static void look_later(struct certificates *c)
         log_error(loop_log(c->loop), "certificates: out of memory for a deadline");
 }
 
-static void on_look(struct timer *t)
+void certificates_renew(struct certificates *c, struct tls_context *tls)
 {
-    struct certificates *c = container_of(t, struct certificates, look);
-
-    certificates_look(c);
-    look_later(c);
-}
-
-enum wsp_err certificates_start(struct certificates *c, struct wsp_loop *loop,
-                                const struct config_ssl *config, char error[CONFIG_ERROR_MAX])
-{
-    char why[TLS_TEXT_MAX];
-
-    *c = (struct certificates){.loop = loop, .config = config};
-    c->look.fire = on_look;
-    if (!config->enable)
-        return WSP_OK;
-    c->stamp = stamp_of(config);
-    c->tls = load(config, why, sizeof(why));
-    if (!c->tls) {
-        snprintf(error, CONFIG_ERROR_MAX, "ssl: %s", why);
-        return WSP_ERR_CONFIG;
-    }
+    tls_context_unref(c->tls);
+    c->tls = tls;
+    timer_clear(c->loop, &c->look);
+    if (!tls)
+        return;
+    c->stamp = stamp_of(c->config);
     tell_expiry(c);
     look_later(c);
-    return WSP_OK;
 }
 
-void certificates_look(struct certificates *c)
+/* Those that cannot be used are told of, and the old ones stay. */
+static void load_again(struct certificates *c)
 {
-    uint64_t stamp = c->tls ? stamp_of(c->config) : c->stamp;
-    struct tls_context *fresh;
     char why[TLS_TEXT_MAX];
+    struct tls_context *fresh = make(c->config, why, sizeof(why));
 
-    if (stamp == c->stamp)
-        return;
-    c->stamp = stamp;
-    fresh = load(c->config, why, sizeof(why));
     if (!fresh) {
         log_error(loop_log(c->loop), "certificates: %s; those loaded before stay in use", why);
         return;
     }
-    tls_context_unref(c->tls);
-    c->tls = fresh;
+    certificates_renew(c, fresh);
     log_info(loop_log(c->loop), "certificates: loaded again");
-    tell_expiry(c);
+}
+
+static void on_look(struct timer *t)
+{
+    struct certificates *c = container_of(t, struct certificates, look);
+    uint64_t stamp = stamp_of(c->config);
+
+    if (stamp != c->stamp) {
+        c->stamp = stamp; /* or a fault would be told again and again */
+        load_again(c);
+    }
+    look_later(c);
+}
+
+enum wsp_err certificates_load(const struct config_ssl *config, struct tls_context **out,
+                               char error[CONFIG_ERROR_MAX])
+{
+    char why[TLS_TEXT_MAX];
+
+    *out = config->enable ? make(config, why, sizeof(why)) : NULL;
+    if (*out || !config->enable)
+        return WSP_OK;
+    snprintf(error, CONFIG_ERROR_MAX, "ssl: %s", why);
+    return WSP_ERR_CONFIG;
+}
+
+void certificates_start(struct certificates *c, struct wsp_loop *loop,
+                        const struct config_ssl *config, struct tls_context *tls)
+{
+    *c = (struct certificates){.loop = loop, .config = config};
+    c->look.fire = on_look;
+    certificates_renew(c, tls);
 }
 
 void certificates_stop(struct certificates *c)
 {
     if (c->loop)
-        timer_clear(c->loop, &c->look);
-    tls_context_unref(c->tls);
-    c->tls = NULL;
+        certificates_renew(c, NULL);
 }

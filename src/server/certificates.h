@@ -15,14 +15,19 @@ struct certificates {
     struct timer look;
 };
 
-/* Loads them, if the configuration has any. WSP_OK, WSP_ERR_CONFIG or WSP_ERR_NOMEM with a line in
- * `error`. */
-enum wsp_err certificates_start(struct certificates *c, struct wsp_loop *loop,
-                                const struct config_ssl *config, char error[CONFIG_ERROR_MAX]);
+/* Loads what a configuration names; *out is a reference, NULL when TLS is off. WSP_OK, or
+ * WSP_ERR_CONFIG with a line in `error`. */
+enum wsp_err certificates_load(const struct config_ssl *config, struct tls_context **out,
+                               char error[CONFIG_ERROR_MAX]);
 
-/* Loads them again when a file has changed; those that cannot be used are told in the log, and the
- * old ones stay. For new connections: what is open goes on. */
-void certificates_look(struct certificates *c);
+/* `tls` (taken; NULL: none) is what `config` (borrowed: it may change before certificates_renew)
+ * names. */
+void certificates_start(struct certificates *c, struct wsp_loop *loop,
+                        const struct config_ssl *config, struct tls_context *tls);
+
+/* The configuration has changed, and now names `tls` (taken; NULL: none). For new connections: what
+ * is open goes on. */
+void certificates_renew(struct certificates *c, struct tls_context *tls);
 
 void certificates_stop(struct certificates *c);
 

@@ -65,14 +65,32 @@ static enum wsp_err check_upstream_ca(const struct wsps_config *config,
     return WSP_OK;
 }
 
-/* What a configuration needs but for its listener, into `egress`. */
-static enum wsp_err prepare(const struct wsps_config *config, struct egress *egress,
+/* What a configuration needs but for its listener. */
+struct prepared {
+    struct egress egress;
+    struct tls_context *tls; /* a reference: the public port's; NULL: it is plain */
+};
+
+static void discard(struct prepared *p)
+{
+    egress_fini(&p->egress);
+    tls_context_unref(p->tls);
+}
+
+static enum wsp_err prepare(const struct wsps_config *config, struct prepared *out,
                             char error[CONFIG_ERROR_MAX])
 {
     enum wsp_err err = check_upstream_ca(config, error);
 
-    return err == WSP_OK ? egress_init(egress, config->egress_allow, config->egress_deny, error)
-                         : err;
+    *out = (struct prepared){.tls = NULL};
+    if (err == WSP_OK)
+        err = egress_init(&out->egress, config->egress_allow, config->egress_deny, error);
+    if (err != WSP_OK)
+        return err;
+    err = certificates_load(&config->ssl, &out->tls, error);
+    if (err != WSP_OK)
+        discard(out);
+    return err;
 }
 
 static struct listener_options listener_options_of(const struct wsps_config *config)
@@ -85,9 +103,9 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_c
                           char error[CONFIG_ERROR_MAX])
 {
     struct listener_options options = listener_options_of(config);
-    enum wsp_err err;
-
+    struct prepared prepared;
     uint64_t seed[2];
+    enum wsp_err err;
 
     *s = (struct server){.loop = loop, .config = config};
     loop_random(seed, sizeof(seed));
@@ -101,14 +119,11 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_c
     task_init(&s->drained, on_drained);
     s->drain.fire = on_drain_time;
     s->noise = (struct log_limit){.window_us = 10000000, .burst = 20};
-    err = prepare(config, &s->egress, error);
+    err = prepare(config, &prepared, error);
     if (err != WSP_OK)
         return err;
-    err = certificates_start(&s->certificates, loop, &config->ssl, error);
-    if (err != WSP_OK) {
-        egress_fini(&s->egress);
-        return err;
-    }
+    s->egress = prepared.egress;
+    certificates_start(&s->certificates, loop, &config->ssl, prepared.tls);
     s->listener.on_accept = on_accept;
     err = listener_start(&s->listener, loop, &options, error);
     if (err == WSP_OK) {
@@ -133,14 +148,15 @@ static bool same_address(const struct wsps_config *a, const struct wsps_config *
 }
 
 /* From here on nothing fails. */
-static void take_config(struct server *s, struct wsps_config *with, struct egress *egress)
+static void take_config(struct server *s, struct wsps_config *with, struct prepared *prepared)
 {
     struct wsps_config old = *s->config;
 
     *s->config = *with;
     *with = old;
     egress_fini(&s->egress);
-    s->egress = *egress;
+    s->egress = prepared->egress;
+    certificates_renew(&s->certificates, prepared->tls);
     s->exits.dial_us = s->config->time.dial_us;
     s->memory.max = (size_t)s->config->memory.process_bytes;
     listener_set_limit(&s->listener, (size_t)s->config->max_connections);
@@ -150,8 +166,8 @@ static void take_config(struct server *s, struct wsps_config *with, struct egres
 enum wsp_err server_reload(struct server *s, struct wsps_config *with, char error[CONFIG_ERROR_MAX])
 {
     struct listener_options options = listener_options_of(with);
-    struct egress egress;
-    enum wsp_err err = prepare(with, &egress, error);
+    struct prepared prepared;
+    enum wsp_err err = prepare(with, &prepared, error);
 
     if (err != WSP_OK)
         return err;
@@ -159,10 +175,10 @@ enum wsp_err server_reload(struct server *s, struct wsps_config *with, char erro
     if (!same_address(s->config, with))
         err = listener_move(&s->listener, &options, error);
     if (err != WSP_OK) {
-        egress_fini(&egress);
+        discard(&prepared);
         return err;
     }
-    take_config(s, with, &egress);
+    take_config(s, with, &prepared);
     log_start(s);
     return WSP_OK;
 }
