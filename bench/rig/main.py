@@ -28,6 +28,8 @@ def setups(binaries, peers):
     """The table of contestants, in the order in which they are measured and shown."""
     own = Binaries(binaries, extended=True)
     ours = [Wsp(own, kind, dialect) for kind in KINDS for dialect in DIALECTS]
+    ours.append(Wsp(own, "socks5", "wsp.1", tls=True))
+    ours.append(Wsp(own, "channel", "wsp.1", tls=True))
     ours.append(Wsp(own, "socks5", "wsp.1", connections=4))
     others = [
         Wsp(Binaries(directory, extended=False), kind, "0.10", title=name)
@@ -141,6 +143,7 @@ def about(setup):
         "label": setup.label,
         "ours": setup.ours,
         "kind": setup.kind,
+        "tls": setup.tls,
         "dialect": setup.dialect,
         "connections": setup.connections,
         "title": getattr(setup, "title", setup.name),

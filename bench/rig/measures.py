@@ -146,7 +146,7 @@ class IdleLinks(Case):
         super().__init__("memory", "links", sizes)
 
     def wants(self, setup):
-        return setup.near and setup.kind == "socks5"
+        return setup.near and setup.kind == "socks5" and not setup.tls
 
     def run(self, setup, running):
         before = tree.memory_kib(running.daemons["wsps"].pid)

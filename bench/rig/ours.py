@@ -40,20 +40,23 @@ class Binaries:
 
 
 class Wsp(Setup):
-    def __init__(self, binaries, kind, dialect, *, title="wsp", connections=1):
+    def __init__(self, binaries, kind, dialect, *, title="wsp", connections=1, tls=False):
         self.binaries = binaries
         self.title = title
         self.kind = kind
         self.dialect = dialect
         self.connections = connections
         self.ours = binaries.extended
+        self.tls = tls
         self.near = connections == 1
-        self.far = kind == "socks5"
-        self.idle = (1000, 10000)
+        self.far = kind == "socks5" and not tls
+        self.idle = () if tls else (1000, 10000)
         name = f"{title}-{kind}-{dialect}"
         label = f"{title} {LABELS[kind]}, {dialect}"
         if connections > 1:
             name, label = f"{name}-x{connections}", f"{label}, {connections} connections"
+        if tls:
+            name, label = f"{name}-tls", f"{label}, TLS"
         super().__init__(name, label)
 
     def check(self):
@@ -78,6 +81,18 @@ class Wsp(Setup):
             pass
         return {}
 
+    def _certificate(self, world):
+        """A key and the certificate it has signed itself, made once for each world."""
+        name = f"tls-{world.far_address}"
+        cert, key = (world.directory / f"{name}.{end}" for end in ("pem", "key"))
+        if not cert.exists():
+            command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"]
+            command += ["ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=bench", "-days", "2"]
+            command += ["-addext", f"subjectAltName=IP:{world.far_address}"]
+            command += ["-keyout", key, "-out", cert]
+            subprocess.run(command, check=True, capture_output=True, timeout=10)
+        return {"cert": str(cert), "key": str(key)}
+
     def _daemon(self, world, name, config, side):
         file = world.file(f"{name}.json")
         config = {"log": {"level": "error"}, **config}
@@ -89,6 +104,8 @@ class Wsp(Setup):
         config = {"port": port, "path": PATH, "auth": AUTH, **self._dialect(world)}
         if self.binaries.extended:
             config["limits"] = SERVER_LIMITS
+        if self.tls:
+            config["ssl"] = {"enable": True, **self._certificate(world)}
         process = self._daemon(world, "wsps", config, "far")
         try:
             world.wait_port(process, port, world.far_address, "far")
@@ -99,13 +116,15 @@ class Wsp(Setup):
 
     def _client(self, world, name, port, side, **entry):
         entry = {
-            "server": f"ws://{world.far_address}:{port}{PATH}",
+            "server": f"{'wss' if self.tls else 'ws'}://{world.far_address}:{port}{PATH}",
             "auth": AUTH,
             **self._dialect(world),
             **entry,
         }
         if self.connections > 1:
             entry["connections"] = self.connections
+        if self.tls:
+            entry["ca"] = self._certificate(world)["cert"]
         config = {"client": [entry]}
         if self.binaries.extended:
             config["limits"] = CLIENT_LIMITS

@@ -32,6 +32,7 @@ class Setup:
     quick = True  # takes part in --quick
     near = True  # takes part on one host
     far = False  # takes part over distances
+    tls = False
     idle = ()  # for how many idle channels its memory is measured
     kind = dialect = None  # of wsps and wspc
     connections = 1

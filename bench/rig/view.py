@@ -77,5 +77,5 @@ class View:
         return {
             s["dialect"]: s["name"]
             for s in self.setups
-            if s["ours"] and s["kind"] == kind and s["connections"] == 1
+            if s["ours"] and s["kind"] == kind and s["connections"] == 1 and not s.get("tls")
         }
