@@ -73,6 +73,7 @@ check "include/wsp has no third-party header" public_third_party
 
 check "only net/loop_lws.c includes libwebsockets.h" strays libwebsockets 'src/net/loop_lws\.c:'
 check "only net includes openssl/ssl.h" strays openssl/ssl src/net/
+check "only daemon/sandbox.c includes seccomp.h" strays seccomp 'src/daemon/sandbox\.c:'
 check "only net includes ares.h" strays ares src/net/
 
 check "proto objects do no I/O, keep no time, allocate and log nothing" \

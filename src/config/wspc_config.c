@@ -17,6 +17,7 @@ void wspc_config_init(struct wspc_config *c)
     config_log_init(&c->log);
     config_time_init(&c->time);
     config_memory_init(&c->memory);
+    config_process_init(&c->process);
 }
 
 static void free_listener(struct wspc_listener *l)
@@ -51,6 +52,7 @@ static void free_client(struct wspc_client *client)
 void wspc_config_fini(struct wspc_config *c)
 {
     config_log_fini(&c->log);
+    config_process_fini(&c->process);
     for (size_t i = 0; i < c->client_count; i++)
         free_client(&c->client[i]);
     free(c->client);
@@ -352,7 +354,8 @@ static bool read_clients(const struct json_at *root, struct wspc_config *c)
 
 static bool read_limits(const struct json_at *root, struct wspc_config *c)
 {
-    static const char *const keys[] = {"connections", CONFIG_MEMORY_KEYS, NULL};
+    static const char *const keys[] = {"connections", CONFIG_DESCRIPTORS_KEY, CONFIG_MEMORY_KEYS,
+                                       NULL};
     struct json_at object;
     bool present;
 
@@ -360,17 +363,19 @@ static bool read_limits(const struct json_at *root, struct wspc_config *c)
         return !present;
     return json_known_keys(&object, keys) &&
            json_get_int(&object, "connections", 1, LIMIT_MAX, &c->max_connections) &&
-           config_memory_read(&object, &c->memory);
+           config_descriptors_read(&object, &c->process) && config_memory_read(&object, &c->memory);
 }
 
 static bool read_root(struct json_doc *doc, struct wspc_config *c)
 {
-    static const char *const keys[] = {"log", "client", "time", "limits", NULL};
+    static const char *const keys[] = {"log", "client", "time", "limits", CONFIG_PROCESS_KEYS,
+                                       NULL};
     struct json_at root;
 
     return json_root(doc, &root) && json_known_keys(&root, keys) &&
            config_log_read(&root, &c->log) && config_time_read(&root, &c->time) &&
-           read_limits(&root, c) && read_clients(&root, c);
+           config_process_read(&root, &c->process) && read_limits(&root, c) &&
+           read_clients(&root, c);
 }
 
 enum wsp_err wspc_config_load(struct wspc_config *c, const char *file, const struct overlay *over,

@@ -3,6 +3,7 @@
 #define CONFIG_WSPC_CONFIG_H
 
 #include "config/common.h"
+#include "config/process.h"
 #include "config/tls_config.h"
 #include "config/wspc_remote.h"
 #include "proto/forward.h"
@@ -51,6 +52,7 @@ struct wspc_client {
 struct wspc_config {
     struct config_log log;
     struct config_time time;
+    struct config_process process;
     struct wspc_client *client; /* owned array */
     size_t client_count;
     struct config_memory memory; /* keys limits.memory and so on */

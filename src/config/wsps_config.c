@@ -13,6 +13,7 @@ void wsps_config_init(struct wsps_config *c)
     config_log_init(&c->log);
     config_time_init(&c->time);
     config_memory_init(&c->memory);
+    config_process_init(&c->process);
 }
 
 static void free_list(char **list)
@@ -25,6 +26,7 @@ static void free_list(char **list)
 void wsps_config_fini(struct wsps_config *c)
 {
     config_log_fini(&c->log);
+    config_process_fini(&c->process);
     free(c->bind);
     free(c->path);
     free(c->auth);
@@ -191,8 +193,9 @@ static bool read_upstream_ca(const struct json_at *root, struct wsps_config *c)
 
 static bool read_limits(const struct json_at *root, struct wsps_config *c)
 {
-    static const char *const keys[] = {"links", "channels_per_link", "connections",
-                                       CONFIG_MEMORY_KEYS, NULL};
+    static const char *const keys[] = {
+        "links", "channels_per_link", "connections", CONFIG_DESCRIPTORS_KEY, CONFIG_MEMORY_KEYS,
+        NULL};
     struct json_at object;
     bool present;
 
@@ -202,19 +205,31 @@ static bool read_limits(const struct json_at *root, struct wsps_config *c)
            json_get_int(&object, "links", 1, LIMIT_MAX, &c->max_links) &&
            json_get_int(&object, "channels_per_link", 1, LIMIT_MAX, &c->max_channels) &&
            json_get_int(&object, "connections", 1, LIMIT_MAX, &c->max_connections) &&
-           config_memory_read(&object, &c->memory);
+           config_descriptors_read(&object, &c->process) && config_memory_read(&object, &c->memory);
 }
 
 static bool read_root(struct json_doc *doc, struct wsps_config *c)
 {
-    static const char *const keys[] = {"log",         "ssl",     "host", "auth",   "path",
-                                       "port",        "bind",    "time", "egress", "limits",
-                                       "upstream_ca", "dialect", NULL};
+    static const char *const keys[] = {"log",
+                                       "ssl",
+                                       "host",
+                                       "auth",
+                                       "path",
+                                       "port",
+                                       "bind",
+                                       "time",
+                                       "egress",
+                                       "limits",
+                                       "upstream_ca",
+                                       "dialect",
+                                       CONFIG_PROCESS_KEYS,
+                                       NULL};
     struct json_at root;
 
     return json_root(doc, &root) && json_known_keys(&root, keys) &&
            config_log_read(&root, &c->log) && config_time_read(&root, &c->time) &&
-           read_port(&root, &c->port) && read_bind(&root, &c->bind) && read_path(&root, &c->path) &&
+           config_process_read(&root, &c->process) && read_port(&root, &c->port) &&
+           read_bind(&root, &c->bind) && read_path(&root, &c->path) &&
            config_auth_read(&root, "auth", &c->auth) && read_host(&root, &c->host) &&
            config_ssl_read(&root, &c->ssl) && read_egress(&root, c) && read_upstream_ca(&root, c) &&
            config_dialect_read(&root, &c->dialect) && read_limits(&root, c);

@@ -3,6 +3,7 @@
 #define CONFIG_WSPS_CONFIG_H
 
 #include "config/common.h"
+#include "config/process.h"
 #include "config/tls_config.h"
 
 /* A set of certificates that an https service can name with ?ca=NAME. */
@@ -14,6 +15,7 @@ struct wsps_ca {
 struct wsps_config {
     struct config_log log;
     struct config_time time;
+    struct config_process process;
     char *bind;          /* owned; key bind: address to listen on; NULL: all, IPv6 and IPv4 */
     unsigned port;       /* key port, required, 1..65535 */
     char *path;          /* owned; key path: "/" ; starts with '/' */

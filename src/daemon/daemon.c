@@ -8,6 +8,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "daemon/privileges.h"
+#include "daemon/sandbox.h"
+
+enum { OWN_DESCRIPTORS = 64 }; /* beside those of connections: log, loop, links, name servers */
+
 static void reopen_log(struct daemon *d, const char *path)
 {
     char error[CONFIG_ERROR_MAX];
@@ -106,21 +111,49 @@ static bool watch_signals(struct daemon *d)
     return false;
 }
 
-static void raise_descriptor_limit(void)
+/* To the number that is set, else as far as the system allows. */
+static enum wsp_err set_descriptor_limit(const struct config_process *process,
+                                         char error[CONFIG_ERROR_MAX])
 {
+    rlim_t wanted = (rlim_t)process->descriptors;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+        return WSP_OK;
+    limit.rlim_cur = wanted ? wanted : limit.rlim_max;
+    if (wanted > limit.rlim_max)
+        limit.rlim_max = wanted; /* only root may */
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || !wanted)
+        return WSP_OK;
+    snprintf(error, CONFIG_ERROR_MAX,
+             "limits.descriptors: %ld is more than this process may have: raise its hard limit "
+             "(ulimit -Hn, LimitNOFILE=)",
+             process->descriptors);
+    return WSP_ERR_CONFIG;
+}
+
+void daemon_expect_connections(const struct daemon *d, size_t count)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < count + OWN_DESCRIPTORS)
+        log_warn(loop_log(d->loop),
+                 "%s: no more than %ju descriptors for up to %zu connections (limits.connections): "
+                 "raise the hard limit or limits.descriptors, or lower limits.connections",
+                 d->program, (uintmax_t)limit.rlim_cur, count);
 }
 
 enum wsp_err daemon_open(struct daemon *d, const char *program, const struct config_log *log,
-                         char error[CONFIG_ERROR_MAX])
+                         const struct config_process *process, char error[CONFIG_ERROR_MAX])
 {
+    enum wsp_err err;
+
     *d = (struct daemon){.program = program, .signals.fd = -1, .log.fd = -1, .notify.fd = -1};
-    raise_descriptor_limit();
+    err = set_descriptor_limit(process, error);
+    if (err == WSP_OK)
+        err = privileges_drop(process, error);
+    if (err != WSP_OK)
+        return err;
     d->loop = wsp_loop_new();
     if (!d->loop) {
         snprintf(error, CONFIG_ERROR_MAX, "event loop: %s", strerror(errno));
@@ -141,9 +174,40 @@ enum wsp_err daemon_open(struct daemon *d, const char *program, const struct con
     return WSP_OK;
 }
 
-void daemon_ready(struct daemon *d)
+/* A filter that cannot be had is no reason to serve nobody: it is the last of several walls. */
+static void enter_sandbox(const struct daemon *d)
 {
+    const char *why;
+
+    if (sandbox_enter(&why))
+        log_info(loop_log(d->loop), "%s: system calls are filtered", d->program);
+    else
+        log_info(loop_log(d->loop), "%s: system calls are not filtered: %s", d->program, why);
+}
+
+enum wsp_err daemon_ready(struct daemon *d, const struct config_process *process,
+                          char error[CONFIG_ERROR_MAX])
+{
+    enum wsp_err err = privileges_settle(process, error);
+
+    if (err != WSP_OK)
+        return err;
+    if (process->user || process->group)
+        log_info(loop_log(d->loop), "%s: runs as %s", d->program,
+                 process->user ? process->user : process->group);
+    if (process->seccomp)
+        enter_sandbox(d);
     notify_ready(&d->notify);
+    return WSP_OK;
+}
+
+void daemon_note_process(const struct daemon *d, const struct config_process *before,
+                         const struct config_process *now)
+{
+    if (!config_process_same(before, now))
+        log_warn(loop_log(d->loop),
+                 "%s: user, group, seccomp and limits.descriptors change with a restart only",
+                 d->program);
 }
 
 void daemon_run(struct daemon *d)

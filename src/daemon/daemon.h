@@ -2,6 +2,7 @@
 #ifndef DAEMON_DAEMON_H
 #define DAEMON_DAEMON_H
 
+#include "config/process.h"
 #include "daemon/log_output.h"
 #include "daemon/notify.h"
 #include "net/loop.h"
@@ -22,19 +23,30 @@ struct daemon {
     void *ctx; /* borrowed */
 };
 
-/* Opens all of it. The first SIGTERM or SIGINT calls on_end (set it before daemon_run), the second
- * ends daemon_run at once. SIGHUP opens the log file anew and calls on_reload, unless the end has
- * begun. SIGPIPE is ignored; the limit of open descriptors is raised as far as allowed. WSP_OK, or
- * an error with a line in `error`: call daemon_close either way. */
+/* Becomes the user of `process`, then opens all of it. The first SIGTERM or SIGINT calls on_end
+ * (set it before daemon_run), the second ends daemon_run at once. SIGHUP opens the log file anew
+ * and calls on_reload, unless the end has begun. SIGPIPE is ignored; the limit of open descriptors
+ * is set as `process` says. WSP_OK, or an error with a line in `error`: call daemon_close either
+ * way.
+ */
 enum wsp_err daemon_open(struct daemon *d, const char *program, const struct config_log *log,
-                         char error[CONFIG_ERROR_MAX]);
+                         const struct config_process *process, char error[CONFIG_ERROR_MAX]);
 
-/* What was configured is open: tells the service manager. */
-void daemon_ready(struct daemon *d);
+/* Warns when connections of that number could need more descriptors than there are. */
+void daemon_expect_connections(const struct daemon *d, size_t count);
+
+/* What was configured is open: gives up the rights that only the start needed, filters system
+ * calls, and tells the service manager. WSP_OK, or an error with a line in `error`. */
+enum wsp_err daemon_ready(struct daemon *d, const struct config_process *process,
+                          char error[CONFIG_ERROR_MAX]);
 
 /* From on_reload: the log's level and place are to be these. When the file cannot be opened, which
  * is logged, it stays where it is. */
 void daemon_set_log(struct daemon *d, const struct config_log *log);
+
+/* From on_reload: says that only a restart changes the process, if that is asked for. */
+void daemon_note_process(const struct daemon *d, const struct config_process *before,
+                         const struct config_process *now);
 
 /* Runs until daemon_end. */
 void daemon_run(struct daemon *d);

@@ -60,6 +60,7 @@ static int run_stdio(struct wspc_config *config, const char *forward, char error
 {
     struct program p;
     struct stdio_in io = {.on_end = on_stdio_end};
+    const struct config_process as_we_are = {.seccomp = config->process.seccomp};
     char channel[FORWARD_URL_MAX], password[FORWARD_URL_MAX];
     bool has_password;
     int status = EXIT_START;
@@ -73,11 +74,12 @@ static int run_stdio(struct wspc_config *config, const char *forward, char error
     if (config->log.level == LOG_LEVEL_INFO)
         config->log.level = LOG_LEVEL_WARN; /* standard error is the user's terminal */
     snprintf(error, CONFIG_ERROR_MAX, "out of memory");
-    if (daemon_open(&p.daemon, "wspc", &config->log, error) == WSP_OK) {
+    if (daemon_open(&p.daemon, "wspc", &config->log, &as_we_are, error) == WSP_OK) {
         log_output_to_stderr(&p.daemon.log);
         p.daemon.on_end = on_signal_end;
         p.daemon.ctx = &p;
-        if (client_start(&p.client, p.daemon.loop, config, error) == WSP_OK) {
+        if (daemon_ready(&p.daemon, &as_we_are, error) == WSP_OK &&
+            client_start(&p.client, p.daemon.loop, config, error) == WSP_OK) {
             if (stdio_in_start(&io, &p.client, channel, has_password ? password : NULL) == WSP_OK)
                 daemon_run(&p.daemon);
             client_stop(&p.client);
@@ -100,22 +102,30 @@ static void on_links(struct client *client)
     notify_status(&container_of(client, struct program, client)->daemon.notify, status);
 }
 
+static enum wsp_err ready(struct program *p, const struct wspc_config *config,
+                          char error[CONFIG_ERROR_MAX])
+{
+    p->client.on_links = on_links;
+    on_links(&p->client);
+    daemon_expect_connections(&p->daemon, (size_t)config->max_connections);
+    return daemon_ready(&p->daemon, &config->process, error);
+}
+
 static int run(const struct wspc_config *config, char error[CONFIG_ERROR_MAX])
 {
     struct program p;
     int status = EXIT_START;
 
-    if (daemon_open(&p.daemon, "wspc", &config->log, error) == WSP_OK) {
+    if (daemon_open(&p.daemon, "wspc", &config->log, &config->process, error) == WSP_OK) {
         log_info(loop_log(p.daemon.loop), "wspc %s: starting", WSP_VERSION);
         if (client_start(&p.client, p.daemon.loop, config, error) == WSP_OK) {
             p.daemon.on_end = on_end;
             p.daemon.ctx = &p;
-            p.client.on_links = on_links;
-            on_links(&p.client);
-            daemon_ready(&p.daemon);
-            daemon_run(&p.daemon);
+            if (ready(&p, config, error) == WSP_OK) {
+                daemon_run(&p.daemon);
+                status = EXIT_OK;
+            }
             client_stop(&p.client);
-            status = EXIT_OK;
         }
     }
     daemon_close(&p.daemon);

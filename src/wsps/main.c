@@ -44,6 +44,7 @@ static enum wsp_err on_reload(void *ctx, char error[CONFIG_ERROR_MAX])
         err = server_reload(&p->server, &config, error);
     if (err == WSP_OK) {
         daemon_set_log(&p->daemon, &p->server.config->log);
+        daemon_note_process(&p->daemon, &config.process, &p->server.config->process);
         tell_status(p);
     }
     wsps_config_fini(&config);
@@ -55,17 +56,19 @@ static int run(struct wsps_config *config, const struct args *args, char error[C
     struct program p = {.args = args};
     int status = EXIT_START;
 
-    if (daemon_open(&p.daemon, "wsps", &config->log, error) == WSP_OK) {
+    if (daemon_open(&p.daemon, "wsps", &config->log, &config->process, error) == WSP_OK) {
         log_info(loop_log(p.daemon.loop), "wsps %s: starting", WSP_VERSION);
         if (server_start(&p.server, p.daemon.loop, config, error) == WSP_OK) {
             p.daemon.on_end = on_end;
             p.daemon.on_reload = on_reload;
             p.daemon.ctx = &p;
             tell_status(&p);
-            daemon_ready(&p.daemon);
-            daemon_run(&p.daemon);
+            daemon_expect_connections(&p.daemon, (size_t)config->max_connections);
+            if (daemon_ready(&p.daemon, &config->process, error) == WSP_OK) {
+                daemon_run(&p.daemon);
+                status = EXIT_OK;
+            }
             server_stop(&p.server);
-            status = EXIT_OK;
         }
     }
     daemon_close(&p.daemon);

@@ -1,16 +1,26 @@
 """What a service manager gives to the daemons and hears from them."""
 
+import grp
 import json
 import os
+import pwd
+import random
 import re
 import signal
 import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from harness.daemons import AUTH, command, entry, environment
+from harness.certificates import Authority
+from harness.curl import fetch
+from harness.daemons import AUTH, Farm, command, entry, environment
 from harness.env import patience
-from harness.net import connect, free_port
+from harness.http_origin import pattern
+from harness.net import connect, eventually, free_port
+from harness.reverse import REGISTERED
 from harness.service import Manager
 
 # ---- notifications
@@ -124,3 +134,181 @@ def test_another_stream_is_not_the_journal(tmp_path, stream):
     config = {"bind": "127.0.0.1", "port": free_port(), "auth": AUTH}
     lines = run_into_journal(config, tmp_path, stream)
     assert all(re.match(r"\d{4}-\d\d-\d\dT.* info wsps\b", line) for line in lines), lines
+
+
+# ---- privileges
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+NOBODY = pwd.getpwnam("nobody")
+
+
+def standing(daemon):
+    """What the kernel says about a process."""
+    text = Path(f"/proc/{daemon.process.pid}/status").read_text()
+    return {key: value.split() for key, value in re.findall(r"^(\w+):\s*(.*)$", text, re.M)}
+
+
+def is_confined(daemon):
+    """No way to more rights and, where the build has one, a filter of system calls."""
+    line = daemon.wait_line("system calls are( not)? filtered")
+    status = standing(daemon)
+    assert status["NoNewPrivs"] == ["1"]
+    assert status["Seccomp"] == ["0" if "this build has no filter" in line else "2"]
+
+
+def is_nobody(daemon):
+    status = standing(daemon)
+    assert status["Uid"] == [str(NOBODY.pw_uid)] * 4
+    assert status["Gid"] == [str(NOBODY.pw_gid)] * 4
+    assert status["Groups"] == [str(NOBODY.pw_gid)]
+    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert int(status[name][0], 16) == 0, name
+
+
+@AS_ROOT
+def test_work_goes_on_as_nobody(farm, origin):
+    """Both have become another user, and curl gets through them both."""
+    wsps = farm.wsps(user="nobody")
+    port = wsps.config["port"]
+    remote = [f"http://127.0.0.1:{origin.port}?mode=path&value=app"]
+    wspc = farm.wspc(entry(port, remote=remote), user="nobody")
+    wspc.wait_line(REGISTERED)
+    for daemon in (wsps, wspc):
+        daemon.wait_line("runs as nobody")
+        is_nobody(daemon)
+        is_confined(daemon)
+    for option, scheme in (("--socks5-hostname", "socks5"), ("-x", "http")):
+        url = f"http://localhost:{origin.port}/length/100000"
+        assert fetch(option, f"127.0.0.1:{wspc.port(scheme)}", url) == pattern(100000)
+    assert fetch(f"http://127.0.0.1:{port}/app/length/100000") == pattern(100000)
+
+
+def test_confined_without_another_user(farm):
+    for daemon in farm.pair():
+        is_confined(daemon)
+
+
+def test_the_filter_can_be_switched_off(farm):
+    wsps = farm.wsps(seccomp=False)
+    assert standing(wsps)["Seccomp"] == ["0"]
+    assert "filtered" not in wsps.log()
+
+
+@AS_ROOT
+def test_ports_below_1024(farm):
+    """They can be bound at the start, though the user is another one by then."""
+    for port in random.sample(range(600, 1024), 20):
+        with suppress(AssertionError):
+            wsps = farm.wsps(port=port, user="nobody")
+            break
+        farm.daemons.pop().wait_end()
+    wsps.wait_line("runs as nobody")
+    is_nobody(wsps)
+    connect(port).close()
+
+
+@AS_ROOT
+def test_files_are_opened_as_the_user(farm):
+    """What it makes is its own, and what it could not open again fails at the start."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        log = {"output": str(directory / "wspc.log")}
+        local = [f"unix://ssh@{directory}/ssh.sock"]
+        config = {"client": [entry(free_port(), local=local)], "log": log, "user": "nobody"}
+        refused = farm.start("wspc", config)
+        assert refused.wait_end() == 1
+        assert f"log.output: {log['output']}: Permission denied" in refused.log()
+        os.chown(directory, NOBODY.pw_uid, NOBODY.pw_gid)
+        wspc = farm.start("wspc", config)
+        for file in ("wspc.log", "ssh.sock"):
+            eventually((directory / file).exists, f"there is {file}")
+            assert (directory / file).stat().st_uid == NOBODY.pw_uid
+        wspc.stop()
+        assert not (directory / "ssh.sock").exists()
+
+
+@pytest.fixture
+def open_farm():
+    """Daemons in a directory that everybody can read."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        farm = Farm(Path(name))
+        yield farm
+        farm.close()
+
+
+@AS_ROOT
+def test_reload_as_nobody(open_farm, tmp_path):
+    """Under the filter and as another user it reads all files again, and opens what is new."""
+    logs = open_farm.directory / "logs"
+    logs.mkdir()
+    os.chown(logs, NOBODY.pw_uid, NOBODY.pw_gid)
+    ca = open_farm.directory / "ca.pem"
+    ca.write_bytes(Authority(tmp_path).file.read_bytes())
+    log = logs / "wsps.log"
+    with Manager(open_farm.directory) as manager:
+        config = {"bind": "127.0.0.1", "port": free_port(), "auth": AUTH, "user": "nobody"}
+        config["log"] = {"output": str(log)}
+        wsps = open_farm.start("wsps", config, **manager.launch())
+        manager.wait("READY")
+        log.rename(logs / "wsps.log.1")
+        port = free_port()
+        wsps.file.write_text(json.dumps({**config, "port": port, "upstream_ca": {"own": str(ca)}}))
+        wsps.signal(signal.SIGHUP)
+        assert int(manager.wait("RELOADING")["MONOTONIC_USEC"]) > 0
+        assert manager.wait("READY")["STATUS"] == f"listening on 127.0.0.1:{port}"
+        eventually(lambda: "wsps: reloaded" in log.read_text(), "it is reloaded")
+        connect(port).close()
+        is_nobody(wsps)
+
+
+@AS_ROOT
+def test_reload_that_would_need_root(farm):
+    wsps = farm.wsps(user="nobody")
+    since = wsps.mark()
+    wsps.signal(signal.SIGHUP)
+    wsps.wait_line("not reloaded, nothing has changed: .*Permission denied", since=since)
+
+
+def test_reload_does_not_change_the_process(farm):
+    wsps = farm.wsps()
+    wsps.wait_line("warn wsps: user, group, seccomp .* restart", since=wsps.reload(seccomp=False))
+    is_confined(wsps)
+
+
+@AS_ROOT
+def test_group_alone(farm):
+    wsps = farm.wsps(group="adm")
+    wsps.wait_line("runs as adm")
+    status = standing(wsps)
+    assert status["Uid"][0] == "0"
+    assert status["Gid"][0] == status["Groups"][0] == str(grp.getgrnam("adm").gr_gid)
+
+
+# ---- limits
+
+
+def test_descriptors(farm):
+    """As many as it can have, or as many as it is told; few are warned about."""
+
+    def limits(daemon):
+        text = Path(f"/proc/{daemon.process.pid}/limits").read_text()
+        return re.search(r"Max open files +(\d+) +(\d+)", text).groups()
+
+    under = {"under": ("prlimit", "--nofile=100:300")}
+    wsps = farm.wsps(launch=under)
+    assert limits(wsps) == ("300", "300")
+    assert re.search(r"warn wsps: no more than 300 descriptors for up to 8192 ", wsps.log())
+    wsps = farm.wsps(launch=under, limits={"descriptors": 200, "connections": 100})
+    assert limits(wsps) == ("200", "300")
+    assert "descriptors" not in wsps.log()
+
+
+def test_more_descriptors_than_allowed(farm):
+    under = ["prlimit", "--nofile=100:300"]
+    if os.geteuid() == 0:  # who may have as many as it likes
+        under += ["setpriv", "--bounding-set=-sys_resource"]
+    wsps = farm.start("wsps", {"port": free_port(), "limits": {"descriptors": 301}}, under=under)
+    assert wsps.wait_end() == 1
+    assert "limits.descriptors: 301 is more than this process may have" in wsps.log()

@@ -32,7 +32,7 @@ static const struct bad bad_files[] = {
     {"{\"clinet\":[]}", "1:2: unknown key \"clinet\": did you mean \"client\"?"},
     {"{\"limits\":{\"links\":1},\"client\":[]}",
      "1:12: limits: unknown key \"links\": expected one of connections, "
-     "memory, link_memory, channel_memory"},
+     "descriptors, memory, link_memory, channel_memory"},
     {"{\"client\":[\n{\"sever\":\"ws://h\"}]}",
      "2:2: client[0]: unknown key \"sever\": did you mean \"server\"?"},
 };
