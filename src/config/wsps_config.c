@@ -39,6 +39,7 @@ void wsps_config_fini(struct wsps_config *c)
         free(c->upstream_ca[i].file);
     }
     free(c->upstream_ca);
+    wsps_proxies_fini(&c->proxies);
     *c = (struct wsps_config){0};
 }
 
@@ -222,6 +223,8 @@ static bool read_root(struct json_doc *doc, struct wsps_config *c)
                                        "limits",
                                        "upstream_ca",
                                        "dialect",
+                                       "proxy_protocol",
+                                       "trusted_proxies",
                                        CONFIG_PROCESS_KEYS,
                                        NULL};
     struct json_at root;
@@ -232,7 +235,8 @@ static bool read_root(struct json_doc *doc, struct wsps_config *c)
            read_bind(&root, &c->bind) && read_path(&root, &c->path) &&
            config_auth_read(&root, "auth", &c->auth) && read_host(&root, &c->host) &&
            config_ssl_read(&root, &c->ssl) && read_egress(&root, c) && read_upstream_ca(&root, c) &&
-           config_dialect_read(&root, &c->dialect) && read_limits(&root, c);
+           config_dialect_read(&root, &c->dialect) && wsps_proxies_read(&root, &c->proxies) &&
+           read_limits(&root, c);
 }
 
 enum wsp_err wsps_config_load(struct wsps_config *c, const char *file, const struct overlay *over,

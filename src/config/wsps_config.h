@@ -5,6 +5,7 @@
 #include "config/common.h"
 #include "config/process.h"
 #include "config/tls_config.h"
+#include "config/wsps_proxies.h"
 
 /* A set of certificates that an https service can name with ?ca=NAME. */
 struct wsps_ca {
@@ -27,6 +28,7 @@ struct wsps_config {
     size_t upstream_ca_count;
     struct config_ssl ssl;       /* key ssl */
     enum config_dialect dialect; /* key dialect: auto */
+    struct wsps_proxies proxies; /* keys proxy_protocol and trusted_proxies */
     struct config_memory memory; /* keys limits.memory and so on */
     long max_links;              /* key limits.links: 1024 */
     long max_channels;           /* key limits.channels_per_link: 4096 */

@@ -55,6 +55,29 @@ bool address_parse(struct slice host, unsigned port, struct address *out)
     return true;
 }
 
+bool address_ip_port(const struct address *a, struct ip_port *out)
+{
+    *out = (struct ip_port){.ip.is_v6 = a->sa.sa_family == AF_INET6,
+                            .port = (uint16_t)address_port(a)};
+    if (out->ip.is_v6)
+        memcpy(out->ip.bytes, &a->in6.sin6_addr, 16);
+    else
+        memcpy(out->ip.bytes, &a->in.sin_addr, 4);
+    return out->ip.is_v6 || a->sa.sa_family == AF_INET;
+}
+
+struct address address_of_ip_port(const struct ip_port *from)
+{
+    uint16_t port = htons(from->port);
+    struct address a4 = {.len = sizeof(a4.in), .in = {.sin_family = AF_INET, .sin_port = port}};
+    struct address a6 = {.len = sizeof(a6.in6),
+                         .in6 = {.sin6_family = AF_INET6, .sin6_port = port}};
+
+    memcpy(&a4.in.sin_addr, from->ip.bytes, 4);
+    memcpy(&a6.in6.sin6_addr, from->ip.bytes, 16);
+    return from->ip.is_v6 ? a6 : a4;
+}
+
 static bool is_mapped(const struct address *a)
 {
     return a->sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr);
@@ -105,7 +128,7 @@ void address_text(const struct address *a, char out[ADDRESS_TEXT_MAX])
     char host[ADDRESS_TEXT_MAX];
 
     address_host_text(a, host);
-    if (a->sa.sa_family != AF_INET && a->sa.sa_family != AF_INET6)
+    if (address_port(a) == 0)
         memcpy(out, host, sizeof(host));
     else if (strchr(host, ':'))
         snprintf(out, ADDRESS_TEXT_MAX, "[%.55s]:%u", host, address_port(a));

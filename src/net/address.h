@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-#include "base/slice.h"
+#include "proto/ip_addr.h"
 #include "wsp/err.h"
 
 struct address {
@@ -24,7 +24,12 @@ struct address {
 /* From a literal IPv4 or IPv6 address (no brackets; a %zone is allowed). False when it is none. */
 bool address_parse(struct slice host, unsigned port, struct address *out);
 
-/* "a.b.c.d:port" or "[v6]:port"; an IPv4-mapped IPv6 address is shown as IPv4. */
+/* The address and port of an AF_INET or AF_INET6 one; false for another. And back. */
+bool address_ip_port(const struct address *a, struct ip_port *out);
+struct address address_of_ip_port(const struct ip_port *from);
+
+/* "a.b.c.d:port" or "[v6]:port", or what address_host_text says when the port is 0, which is none;
+ * an IPv4-mapped IPv6 address is shown as IPv4. */
 void address_text(const struct address *a, char out[ADDRESS_TEXT_MAX]);
 
 /* The same without the port, IPv6 without brackets. */

@@ -116,26 +116,17 @@ static bool is_excepted(const struct egress_list *allow, const struct ip_addr *i
     return false;
 }
 
-static bool ip_of(const struct address *address, struct ip_addr *out)
-{
-    *out = (struct ip_addr){.is_v6 = address->sa.sa_family == AF_INET6};
-    if (out->is_v6)
-        memcpy(out->bytes, &address->in6.sin6_addr, 16);
-    else
-        memcpy(out->bytes, &address->in.sin_addr, 4);
-    return out->is_v6 || address->sa.sa_family == AF_INET;
-}
-
 bool egress_address_ok(const struct egress *e, struct slice host, const struct address *address)
 {
-    struct ip_addr ip, form[EGRESS_FORMS_MAX];
+    struct ip_port at;
+    struct ip_addr form[EGRESS_FORMS_MAX];
     unsigned port = address_port(address);
     bool named = list_has_name(&e->allow, host, port);
     size_t forms;
 
-    if (!ip_of(address, &ip) || list_has_name(&e->deny, host, port))
+    if (!address_ip_port(address, &at) || list_has_name(&e->deny, host, port))
         return false;
-    forms = egress_forms(&ip, form);
+    forms = egress_forms(&at.ip, form);
     for (size_t i = 0; i < forms; i++) {
         if (list_has_ip(&e->deny, &form[i], port))
             return false;

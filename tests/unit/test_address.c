@@ -98,6 +98,38 @@ static void test_nul_and_long_are_refused(void **unused)
         assert_false(parse_copy(longest, len, &a));
 }
 
+static void test_ip_and_port(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof(valid) / sizeof(*valid); i++) {
+        struct address a, back;
+        struct ip_port at;
+
+        if (strchr(valid[i].host, '%'))
+            continue; /* zones are lost */
+        assert_true(address_parse(slice_str(valid[i].host), 80, &a));
+        assert_true(address_ip_port(&a, &at));
+        assert_int_equal(at.port, 80);
+        back = address_of_ip_port(&at);
+        assert_int_equal(back.len, a.len);
+        assert_memory_equal(&back.sa, &a.sa, a.len);
+    }
+}
+
+static void test_without_port(void **unused)
+{
+    static const char *const hosts[] = {"192.0.2.1", "2001:db8::1"};
+    char text[ADDRESS_TEXT_MAX];
+    struct address a;
+
+    (void)unused;
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(address_parse(slice_str(hosts[i]), 0, &a));
+        address_text(&a, text);
+        assert_string_equal(text, hosts[i]);
+    }
+}
+
 static void test_longest_text_fits(void **unused)
 {
     const char *host = "fe80:1111:2222:3333:4444:5555:6666:7777%4294967295";
@@ -114,12 +146,14 @@ static void test_unix(void **unused)
 {
     struct address a = {.len = sizeof(struct sockaddr_un)};
     char text[ADDRESS_TEXT_MAX];
+    struct ip_port at;
 
     (void)unused;
     a.sa.sa_family = AF_UNIX;
     address_text(&a, text);
     assert_string_equal(text, "unix");
     assert_int_equal(address_port(&a), 0);
+    assert_false(address_ip_port(&a, &at));
     assert_false(address_is_loopback(&a));
 }
 
@@ -131,6 +165,8 @@ int main(void)
         cmocka_unit_test(test_nul_and_long_are_refused),
         cmocka_unit_test(test_longest_text_fits),
         cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_ip_and_port),
+        cmocka_unit_test(test_without_port),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

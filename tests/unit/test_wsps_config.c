@@ -80,7 +80,8 @@ static const struct bad bad[] = {
     {"{\"port\":80,\"dialect\":1}", "1:22: dialect: expected a string, found a number"},
     {"{\"port\":80,\"client\":[]}", "1:12: unknown key \"client\": expected one of log, ssl, host, "
                                     "auth, path, port, bind, time, egress, limits, "
-                                    "upstream_ca, dialect, user, group, seccomp"},
+                                    "upstream_ca, dialect, proxy_protocol, trusted_proxies, "
+                                    "user, group, seccomp"},
     {"{\"port\":80,\"upstream_ca\":{\"a\":5}}",
      "1:31: upstream_ca.a: expected a string, found a number"},
     {"{\"port\":80,\"upstream_ca\":{\"a\":\"\"}}",
