@@ -5,6 +5,8 @@
 #define FORWARDED_FOR "X-Forwarded-For"
 #define FORWARDED_PROTO "X-Forwarded-Proto"
 #define FORWARDED_HOST "X-Forwarded-Host"
+#define FORWARDED "Forwarded" /* RFC 7239 */
+#define REAL_IP "X-Real-IP"
 
 struct http_rewrite http_rewrite_for_origin(const struct http1_head *head, struct slice authority,
                                             struct slice path)
@@ -66,31 +68,44 @@ static enum wsp_err add_request_line(const struct http1_head *head, const struct
     return err == WSP_OK ? add_text(out, head->minor ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n") : err;
 }
 
-/* The last X-Forwarded-For field, to which ours is appended; NULL when there is none. */
-static const struct http1_header *last_forwarded_for(const struct http1_head *head)
+/* What a proxy says of those before it, but for X-Forwarded-For. */
+static bool is_claim(const struct http1_header *h)
 {
-    const struct http1_header *last = NULL;
-
-    for (size_t i = 0; i < head->count; i++)
-        if (is_named(&head->header[i], FORWARDED_FOR) &&
-            !http1_is_hop_by_hop(head, &head->header[i]))
-            last = &head->header[i];
-    return last;
+    return is_named(h, FORWARDED_PROTO) || is_named(h, FORWARDED_HOST) || is_named(h, REAL_IP) ||
+           is_named(h, FORWARDED);
 }
 
 static bool is_dropped(const struct http1_head *head, const struct http_rewrite *r,
                        const struct http1_header *h)
 {
-    if (r->proto && is_named(h, FORWARDED_PROTO))
-        return true;
-    if (r->proto && is_named(h, FORWARDED_HOST))
-        return true;
+    if (r->proto && is_claim(h))
+        return !r->believed;
+    if (r->believed && is_named(h, FORWARDED_FOR))
+        return false;
     if (r->keep_upgrade && is_named(h, "Upgrade"))
         return false;
     if (is_named(h,
                  "HTTP2-Settings")) /* goes with an upgrade to HTTP/2, which is never passed on */
         return true;
     return http1_is_hop_by_hop(head, h);
+}
+
+/* The last X-Forwarded-For field, to which ours is appended; NULL when there is none. */
+static const struct http1_header *last_forwarded_for(const struct http1_head *head,
+                                                     const struct http_rewrite *r)
+{
+    const struct http1_header *last = NULL;
+
+    for (size_t i = 0; i < head->count; i++)
+        if (is_named(&head->header[i], FORWARDED_FOR) && !is_dropped(head, r, &head->header[i]))
+            last = &head->header[i];
+    return last;
+}
+
+/* What the field says is known better here. */
+static bool is_ours(const struct http1_head *head, const struct http_rewrite *r, const char *name)
+{
+    return !r->believed || !http1_find(head, name);
 }
 
 static enum wsp_err add_appended(struct buf *out, const struct http1_header *h, struct slice more)
@@ -128,7 +143,7 @@ enum wsp_err http_rewrite_request(const struct http1_head *head, const struct ht
                                   struct buf *out)
 {
     const struct http1_header *forwarded_for =
-        r->forwarded_for.len ? last_forwarded_for(head) : NULL;
+        r->forwarded_for.len ? last_forwarded_for(head, r) : NULL;
     enum wsp_err err = add_request_line(head, r, out);
 
     if (err == WSP_OK)
@@ -137,9 +152,9 @@ enum wsp_err http_rewrite_request(const struct http1_head *head, const struct ht
         err = add_text(out, "Connection: Upgrade\r\n");
     if (err == WSP_OK && r->forwarded_for.len && !forwarded_for)
         err = add_field(out, FORWARDED_FOR, r->forwarded_for);
-    if (err == WSP_OK && r->proto)
+    if (err == WSP_OK && r->proto && is_ours(head, r, FORWARDED_PROTO))
         err = add_text(out, FORWARDED_PROTO, ": ", r->proto, "\r\n");
-    if (err == WSP_OK && r->public_host.len)
+    if (err == WSP_OK && r->public_host.len && is_ours(head, r, FORWARDED_HOST))
         err = add_field(out, FORWARDED_HOST, r->public_host);
     return err == WSP_OK ? add_text(out, "\r\n") : err;
 }

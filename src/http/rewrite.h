@@ -14,6 +14,10 @@ struct http_rewrite {
     struct slice forwarded_for; /* appended to X-Forwarded-For */
     const char *proto;        /* replaces X-Forwarded-Proto: "http" or "https"; NULL: not touched */
     struct slice public_host; /* X-Forwarded-Host; one that came goes in any case */
+    /* It comes from a proxy that is believed: X-Forwarded-Proto and -Host are put in only where
+     * they are missing, and X-Real-IP and Forwarded stay; else they go. No field of these can be
+     * taken out by Connection. */
+    bool believed;
 };
 
 /* What a forward proxy does: origin-form and Host from the target, as http1_absolute_split gave its

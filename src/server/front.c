@@ -6,6 +6,7 @@
 
 #include "proto/handshake.h"
 #include "server/reverse.h"
+#include "server/visitor.h"
 #include "server/ws_wrap.h"
 
 static struct front *front_of_conn(struct http_conn *c)
@@ -57,7 +58,7 @@ static void log_refusal(struct front *f, const struct handshake_verdict *v)
 
     if (!log_limit_ok(&s->noise, loop_now(s->loop)))
         return;
-    address_text(&f->peer, address);
+    address_text(&f->visitor, address);
     log_info(loop_log(s->loop), "front %s: link refused with %u: %.*s", address, v->status,
              (int)strcspn(v->body, "\n"), v->body);
 }
@@ -75,7 +76,7 @@ static void upgrade(struct front *f, const struct handshake_verdict *v, struct s
     char out[512];
     bool wsp_1 = v->offered_wsp_1 && f->server->config->dialect != CONFIG_DIALECT_0_10;
     struct peer_start start = {
-        .early = behind, .dialect = link_dialect_of(f->server, wsp_1), .address = &f->peer};
+        .early = behind, .dialect = link_dialect_of(f->server, wsp_1), .address = &f->visitor};
     struct iovec iov = {out, 0};
     size_t len;
 
@@ -213,6 +214,8 @@ static void on_request(struct http_conn *c, const struct http1_head *head, struc
     bool on_link_path = slice_eq_str(d.path, f->server->config->path);
 
     front_use(f, NULL);
+    if (f->by_proxy)
+        f->visitor = visitor_of_request(&f->server->config->proxies, &f->peer, head);
     if (on_link_path && is_link_shaped(head)) {
         on_link_request(f, head, behind);
     } else if (is_link_shaped(head) && http1_find(head, "Auth")) {
@@ -252,7 +255,7 @@ static const struct http_conn_ops ops = {
     .on_end = on_end,
 };
 
-void front_accept(struct server *s, int fd, const struct address *peer)
+void front_accept(struct server *s, int fd, const struct address *peer, const struct address *local)
 {
     struct front *f = calloc(1, sizeof(*f));
 
@@ -262,7 +265,9 @@ void front_accept(struct server *s, int fd, const struct address *peer)
         return;
     }
     f->server = s;
-    f->peer = *peer;
+    f->peer = f->visitor = *peer;
+    f->by_proxy = visitor_is_proxy(&s->config->proxies, peer);
+    f->local = *local;
     f->user.end = on_service_end;
     list_init(&f->user.node);
     f->conn.head_us = s->config->time.handshake_us;

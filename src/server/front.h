@@ -10,7 +10,10 @@ struct front {
     struct http_conn conn;
     struct list node; /* on server->fronts */
     struct server *server;
-    struct address peer;
+    struct address peer;      /* whose connection it is */
+    bool by_proxy;            /* that is a proxy which is trusted */
+    struct address visitor;   /* of the current request: the same, or whom such a proxy names */
+    struct address local;     /* where that went; empty: to our end of it, which nobody has asked */
     struct service *service;  /* of the current or last request; NULL when none or gone */
     struct service_user user; /* on service->users */
 };
@@ -20,8 +23,9 @@ static inline struct front *front_of(struct list *node)
     return container_of(node, struct front, node);
 }
 
-/* `fd` is taken. */
-void front_accept(struct server *s, int fd, const struct address *peer);
+/* `fd` is taken. `local` as above. */
+void front_accept(struct server *s, int fd, const struct address *peer,
+                  const struct address *local);
 
 /* Idle ones end, the others after their current request. */
 void fronts_drain(struct server *s);

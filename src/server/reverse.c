@@ -1,11 +1,14 @@
 #include "server/reverse.h"
 
+#include <stdio.h>
+
 #include "http/rewrite.h"
 #include "server/service_tls.h"
 
 enum {
     POOL_IDLE_US = 60000000, /* a channel to a service is kept so long without a request */
     POOL_MAX = 64,           /* idle channels of one service */
+    CHAIN_MAX = 2 * ADDRESS_TEXT_MAX + 2,
 };
 
 static struct front *front_of_conn(struct http_conn *c)
@@ -21,14 +24,30 @@ static bool wants_upgrade(const struct http1_head *head)
            !http1_has_token(head, "Upgrade", "h2");
 }
 
+/* What is appended to X-Forwarded-For: whose connection it is. When there is nothing to append to,
+ * the visitor that X-Real-IP names stands before that. */
+static void chain_text(const struct front *f, const struct http1_head *head, char out[CHAIN_MAX])
+{
+    bool starts = f->by_proxy && !http1_find(head, "X-Forwarded-For");
+    char visitor[ADDRESS_TEXT_MAX], peer[ADDRESS_TEXT_MAX];
+
+    address_host_text(&f->visitor, visitor);
+    address_host_text(&f->peer, peer);
+    if (starts && strcmp(visitor, peer) != 0)
+        snprintf(out, CHAIN_MAX, "%s, %s", visitor, peer);
+    else
+        snprintf(out, CHAIN_MAX, "%s", peer);
+}
+
 void reverse_request(struct front *f, const struct http1_head *head, struct slice rest,
                      struct slice query)
 {
     const struct service *s = f->service;
     const struct http1_header *host = http1_find(head, "Host");
-    char address[ADDRESS_TEXT_MAX];
+    char chain[CHAIN_MAX];
     struct http_rewrite r = {.target = {s->base, rest, query},
-                             .proto = f->conn.stream.tls ? "https" : "http"};
+                             .proto = f->conn.stream.tls ? "https" : "http",
+                             .believed = f->by_proxy};
 
     if (s->base.len && (http1_has_dot_segment(rest) || slice_eq_str(rest, "*"))) {
         http_conn_refuse(&f->conn, 400, "", "this target would leave the base path");
@@ -36,8 +55,8 @@ void reverse_request(struct front *f, const struct http1_head *head, struct slic
     }
     if (rest.len == 0 && (s->base_slash || s->base.len == 0))
         r.target[1] = slice_str("/");
-    address_host_text(&f->peer, address);
-    r.forwarded_for = slice_str(address);
+    chain_text(f, head, chain);
+    r.forwarded_for = slice_str(chain);
     if (host)
         r.public_host = host->value;
     r.keep_upgrade = f->conn.upgrade_asked = wants_upgrade(head);

@@ -7,13 +7,20 @@
 #include "server/exit.h"
 #include "server/front.h"
 #include "server/peer.h"
+#include "server/proxied.h"
 #include "server/service.h"
 #include "server/service_tls.h"
 #include "server/ws_wrap.h"
 
 static void on_accept(struct listener *l, int fd, const struct address *peer)
 {
-    front_accept(container_of(l, struct server, listener), fd, peer);
+    struct server *s = container_of(l, struct server, listener);
+    struct address unasked = {.len = 0};
+
+    if (s->config->proxies.header_required)
+        proxied_accept(s, fd, peer);
+    else
+        front_accept(s, fd, peer, &unasked);
 }
 
 static void on_drained(struct task *t)
@@ -44,6 +51,8 @@ static void log_start(const struct server *s)
                  text);
     log_info(log, "wsps: listening on %s%s, links on path %s", text,
              s->certificates.tls ? " with TLS" : "", s->config->path);
+    if (s->config->proxies.header_required)
+        log_info(log, "wsps: every connection has to begin with a PROXY header");
 }
 
 /* A file that cannot be used is told at once, not at the first visitor. */
@@ -112,6 +121,7 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_c
     map_init(&s->services, seed);
     map_init(&s->instances, seed);
     s->memory.max = (size_t)config->memory.process_bytes;
+    list_init(&s->proxied);
     list_init(&s->fronts);
     list_init(&s->peers);
     list_init(&s->wraps);
@@ -195,6 +205,7 @@ void server_drain(struct server *s, void (*on_drained_cb)(struct server *s))
     s->draining = true;
     s->on_drained = on_drained_cb;
     listener_stop(&s->listener);
+    proxied_end_all(s);
     fronts_drain(s);
     peers_drain(s);
     if (timer_set(s->loop, &s->drain, loop_now(s->loop) + s->config->time.drain_us) != WSP_OK)
@@ -207,6 +218,7 @@ void server_stop(struct server *s)
     struct map_node *n;
 
     listener_stop(&s->listener);
+    proxied_end_all(s);
     while (!list_empty(&s->fronts))
         front_free(front_of(s->fronts.next));
     while (!list_empty(&s->crossings))

@@ -17,6 +17,7 @@ struct server {
     struct certificates certificates; /* of the public port */
     struct resolver *resolver;        /* owned */
     struct egress egress;
+    struct list proxied;         /* connections on it that have to say for whom they are */
     struct list fronts;          /* connections on the public port that speak HTTP */
     struct list wraps;           /* those that are WebSockets in front of a TCP service */
     struct list peers;           /* links */

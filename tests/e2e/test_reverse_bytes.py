@@ -131,7 +131,8 @@ REQUESTS = {
 
 assert len(REQUESTS) >= 60
 
-DROPPED = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"http2-settings"}
+DROPPED = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", b"http2-settings",
+           b"forwarded", b"x-real-ip"}  # fmt: skip
 OURS = {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
 
 

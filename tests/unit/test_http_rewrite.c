@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -95,6 +96,22 @@ static void test_fields(void **state)
         check_request(cases[i].in, cases[i].out);
 }
 
+static void check_rewrite(const char *in, const struct http_rewrite *r, const char *want)
+{
+    struct http1_head *head = malloc(sizeof(*head));
+    struct slice text = slice_str(in);
+    struct buf out;
+
+    assert_non_null(head);
+    buf_init(&out);
+    assert_int_equal(http1_request_parse(&text, head), WSP_OK);
+    assert_int_equal(http_rewrite_request(head, r, &out), WSP_OK);
+    assert_int_equal(buf_append(&out, "", 1), WSP_OK);
+    assert_string_equal((const char *)buf_slice(&out).p, want);
+    buf_fini(&out);
+    free(head);
+}
+
 /* What a service behind a reverse proxy gets. */
 static void test_reverse(void **state)
 {
@@ -126,18 +143,48 @@ static void test_reverse(void **state)
                                  .forwarded_for = slice_str("192.0.2.1"),
                                  .proto = "https",
                                  .public_host = slice_str("pub.test")};
-        struct slice text = slice_str(cases[i].in);
-        struct http1_head *head = malloc(sizeof(*head));
-        struct buf out;
 
-        assert_non_null(head);
-        buf_init(&out);
-        assert_int_equal(http1_request_parse(&text, head), WSP_OK);
-        assert_int_equal(http_rewrite_request(head, &r, &out), WSP_OK);
-        assert_int_equal(buf_append(&out, "", 1), WSP_OK);
-        assert_string_equal((const char *)buf_slice(&out).p, cases[i].out);
-        buf_fini(&out);
-        free(head);
+        check_rewrite(cases[i].in, &r, cases[i].out);
+    }
+}
+
+/* Behind a proxy that is believed, and behind one that is not. */
+static void test_believed(void **state)
+{
+    static const char in[] =
+        "GET /api/x HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: a\r\nx-forwarded-proto: https\r\n"
+        "X-Real-IP: a\r\nForwarded: for=a\r\nA: 1\r\n%s\r\n";
+    static const char *const connection[] = {
+        "", "Connection: X-Forwarded-For, X-Forwarded-Proto, X-Real-IP, Forwarded\r\n"};
+    static const struct {
+        bool believed;
+        const char *out[2];
+    } cases[] = {
+        {true,
+         {"GET /base/x HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: a, 192.0.2.1\r\n"
+          "x-forwarded-proto: https\r\nX-Real-IP: a\r\nForwarded: for=a\r\nA: 1\r\n"
+          "X-Forwarded-Host: pub.test\r\n\r\n",
+          "GET /base/x HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: a, 192.0.2.1\r\n"
+          "x-forwarded-proto: https\r\nX-Real-IP: a\r\nForwarded: for=a\r\nA: 1\r\n"
+          "X-Forwarded-Host: pub.test\r\n\r\n"}},
+        {false,
+         {"GET /base/x HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: a, 192.0.2.1\r\nA: 1\r\n"
+          "X-Forwarded-Proto: http\r\nX-Forwarded-Host: pub.test\r\n\r\n",
+          "GET /base/x HTTP/1.1\r\nHost: h\r\nA: 1\r\nX-Forwarded-For: 192.0.2.1\r\n"
+          "X-Forwarded-Proto: http\r\nX-Forwarded-Host: pub.test\r\n\r\n"}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+        struct http_rewrite r = {.target = {slice_str("/base"), slice_str("/x")},
+                                 .forwarded_for = slice_str("192.0.2.1"),
+                                 .proto = "http",
+                                 .public_host = slice_str("pub.test"),
+                                 .believed = cases[i / 2].believed};
+        char text[512];
+
+        snprintf(text, sizeof(text), in, connection[i % 2]);
+        check_rewrite(text, &r, cases[i / 2].out[i % 2]);
     }
 }
 
@@ -198,9 +245,10 @@ static void test_appends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_targets), cmocka_unit_test(test_host),
-        cmocka_unit_test(test_fields),  cmocka_unit_test(test_responses),
-        cmocka_unit_test(test_appends), cmocka_unit_test(test_reverse),
+        cmocka_unit_test(test_targets),  cmocka_unit_test(test_host),
+        cmocka_unit_test(test_fields),   cmocka_unit_test(test_responses),
+        cmocka_unit_test(test_appends),  cmocka_unit_test(test_reverse),
+        cmocka_unit_test(test_believed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

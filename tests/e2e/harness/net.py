@@ -30,8 +30,9 @@ def _is_free(family, host, port):
     return True
 
 
-def connect(port, host="127.0.0.1", timeout=10):
-    sock = socket.create_connection((host, port), patience(timeout))
+def connect(port, host="127.0.0.1", timeout=10, source=None):
+    origin = (source, 0) if source else None
+    sock = socket.create_connection((host, port), patience(timeout), origin)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 

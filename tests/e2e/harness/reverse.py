@@ -32,8 +32,12 @@ class Rig:
         time = {"drain": 0.1, **dict(time)}  # idle connections to services outlive the tests
         self.wsps = farm.wsps(time=time, **{"host": HOST, **dict(wsps)})
         self.port = self.wsps.config["port"]
-        self.wspc = farm.wspc(services(self.port, *remotes), time=time)
+        self.wspc = farm.wspc(services(self.link_port(), *remotes), time=time)
         self.wspc.wait_line(REGISTERED, count=len(remotes))
+
+    def link_port(self):
+        """Where wspc connects to."""
+        return self.port
 
     def connect(self):
         return connect(self.port)
