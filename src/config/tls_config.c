@@ -113,8 +113,8 @@ static bool read_domains(struct json_at *pair, char ***out)
             return false;
         if (!domain_ok(text))
             return json_fail(&item, "expected a domain name such as example.com or *.example.com");
-        (*out)[i - 1] = strdup(text);
-        if (!(*out)[i - 1])
+        (*out)[i] = strdup(text);
+        if (!(*out)[i])
             return json_fail(&item, "out of memory");
     }
     return true;

@@ -185,6 +185,25 @@ static void test_full(void **state)
     wsps_config_fini(&c);
 }
 
+static void test_ssl(void **state)
+{
+    static const char text[] =
+        "{\"port\":443,\"ssl\":{\"enable\":true,\"cert\":\"c\",\"key\":\"k\",\"certs\":["
+        "{\"cert\":\"c1\",\"key\":\"k1\",\"domains\":[\"a.example\",\"*.b.example\"]}]}}";
+    char error[CONFIG_ERROR_MAX];
+    struct wsps_config c;
+
+    (void)state;
+    assert_int_equal(load(&c, text, error), WSP_OK);
+    assert_int_equal(c.ssl.pair_count, 2);
+    assert_null(c.ssl.pair[0].domains);
+    assert_string_equal(c.ssl.pair[1].key, "k1");
+    assert_string_equal(c.ssl.pair[1].domains[0], "a.example");
+    assert_string_equal(c.ssl.pair[1].domains[1], "*.b.example");
+    assert_null(c.ssl.pair[1].domains[2]);
+    wsps_config_fini(&c);
+}
+
 static void test_empty_is_unset(void **state)
 {
     static const char *const outputs[] = {"", "stdout"};
@@ -239,9 +258,13 @@ static void test_no_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad),      cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_full),     cmocka_unit_test(test_empty_is_unset),
-        cmocka_unit_test(test_prefixes), cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_ssl),
+        cmocka_unit_test(test_empty_is_unset),
+        cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_no_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
