@@ -28,7 +28,8 @@ int main(void)
 def built_elsewhere(release, tmp_path_factory):
     """A build folder with folders of its own choice; what is built comes from the other one."""
     build = tmp_path_factory.mktemp("build")
-    folders = {"BINDIR": "programs", "LIBDIR": "lib/any", "INCLUDEDIR": "headers", "DOCDIR": "doc"}
+    folders = {"BINDIR": "programs", "LIBDIR": "lib/any", "INCLUDEDIR": "headers"}
+    folders |= {"DOCDIR": "doc", "MANDIR": "manuals"}
     options = [f"-DCMAKE_INSTALL_{name}={folder}" for name, folder in folders.items()]
     prefix = "-DCMAKE_INSTALL_PREFIX=/opt/wsp"
     run("cmake", "-S", ROOT, "-B", build, "-DCMAKE_BUILD_TYPE=Release", prefix, *options, limit=60)
@@ -54,6 +55,12 @@ def test_everything_goes_where_it_is_told(installed):
         "lib/any/pkgconfig/libwsp.pc",
         "doc/README.md",
         "doc/configs/wsps.json",
+        "doc/configuration.md",
+        "manuals/man1/wsps.1",
+        "manuals/man5/wsp.json.5",
+        "share/bash-completion/completions/wspc",
+        "share/zsh/site-functions/_wspc",
+        "share/fish/vendor_completions.d/wspc.fish",
     ):
         assert f"opt/wsp/{path}" in found
     assert all(path.startswith("opt/wsp/") for path in found), "what only packages have"
