@@ -50,16 +50,20 @@ def environment():
 class Daemon:
     """One running daemon. Its output is collected as it comes."""
 
-    def __init__(self, name, config, directory, under=(), env=(), **options):
-        """`under`: what runs the command instead of us; `env`: more of it; `options`: Popen's."""
+    def __init__(self, name, config, directory, under=(), env=(), args=(), **options):
+        """Without a configuration (None) it has `args` only.
+
+        `under`: what runs the command instead of us; `env`: more of it; `options`: Popen's."""
         self.name = name
         self.config = config
         self.file = directory / f"{name}-{len(list(directory.iterdir()))}.json"
-        self.file.write_text(json.dumps(config, indent=1))
+        if config is not None:
+            self.file.write_text(json.dumps(config, indent=1))
+            args = ["-c", self.file, *args]
         self.lines = []
         self.news = threading.Condition()
         self.process = subprocess.Popen(
-            [*under, *command(name, "-c", self.file)],
+            [*under, *command(name, *args)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
