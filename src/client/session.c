@@ -120,6 +120,9 @@ struct session *session_new(struct client *c, size_t index, char error[CONFIG_ER
     list_init(&s->users);
     loop_random(s->instance, sizeof(s->instance));
     snprintf(s->name, sizeof(s->name), "link %zu", index + 1);
+    if (s->config->proxy.host)
+        log_info(loop_log(c->loop), "%s: goes through the proxy %s, which is set in %s", s->name,
+                 s->config->proxy.shown, s->config->proxy.origin);
     outbound_owner_init(&s->targets, c->loop, c->resolver, c->config->time.dial_us);
     s->targets.on_ended = on_target_ended;
     outbound_owner_init(&s->exits, c->loop, c->resolver, c->config->time.dial_us);

@@ -67,6 +67,7 @@ static void retry(struct uplink *u, const char *why)
              u->state == UPLINK_UP ? "down" : "cannot connect", why, (double)delay / 1e6);
     dial_cancel(&u->dial);
     stream_close(&u->stream);
+    via_fini(&u->via);
     head_reader_fini(&u->reader);
     u->state = UPLINK_WAITING;
     if (client_of(u)->draining)
@@ -118,6 +119,7 @@ static void link_up(struct uplink *u, struct slice behind, enum link_dialect dia
 {
     const struct config_time *time = time_of(u);
     const struct config_memory *memory = &client_of(u)->config->memory;
+    const struct wspc_client *config = u->session->config;
     struct carrier_start start = {
         .loop = loop_of(u),
         .stream = &u->stream,
@@ -148,7 +150,8 @@ static void link_up(struct uplink *u, struct slice behind, enum link_dialect dia
     }
     head_reader_fini(&u->reader);
     u->state = UPLINK_UP;
-    log_info(log_of(u), "%s: up, to %s, dialect %s", u->name, u->session->config->server,
+    log_info(log_of(u), "%s: up, to %s%s%s, dialect %s", u->name, config->server,
+             config->proxy.host ? " through " : "", config->proxy.host ? config->proxy.shown : "",
              dialect == LINK_WSP_1 ? "wsp.1" : "0.10");
     session_link_up(u->session);
 }
@@ -303,7 +306,7 @@ static void refresh_tls(struct uplink *u)
 }
 
 /* The stream leads to the server; for ws:// nothing is to be done here. */
-static void secure(struct uplink *u, struct slice early)
+static void secure(struct uplink *u)
 {
     if (!u->session->config->secure) {
         upgrade(u);
@@ -311,10 +314,49 @@ static void secure(struct uplink *u, struct slice early)
     }
     u->state = UPLINK_SECURING;
     refresh_tls(u);
-    if (stream_secure(&u->stream, u->session->tls, server_tls_name(u->session), early) != WSP_OK)
+    if (stream_secure(&u->stream, u->session->tls, server_tls_name(u->session),
+                      slice_of(NULL, 0)) != WSP_OK)
         retry(u, "TLS cannot start");
     else
         shake_hands(u);
+}
+
+/* ---- through a proxy */
+
+static void read_proxy(struct uplink *u)
+{
+    enum wsp_err err = via_read(&u->via, &u->stream);
+
+    if (err == WSP_ERR_MORE)
+        return;
+    if (err != WSP_OK) {
+        retry(u, u->via.error);
+        return;
+    }
+    via_fini(&u->via);
+    secure(u);
+}
+
+/* From whom was dialled to the server. */
+static void tunnel(struct uplink *u)
+{
+    const struct wspc_client *config = u->session->config;
+
+    if (!config->proxy.host) {
+        secure(u);
+        return;
+    }
+    u->state = UPLINK_TUNNELLING;
+    if (via_start(&u->via, &u->stream, &config->proxy, config->host, config->port) != WSP_OK)
+        retry(u, u->via.error);
+}
+
+/* While the proxy is what we talk to, it is the one to blame. */
+static const char *blame(struct uplink *u, const char *text)
+{
+    const struct config_proxy *proxy = &u->session->config->proxy;
+
+    return proxy->host ? via_error(&u->via, proxy, text) : text;
 }
 
 /* ---- connecting: a step for each state, and each begins the next */
@@ -323,7 +365,9 @@ static void on_stream(struct stream *stream)
 {
     struct uplink *u = container_of(stream, struct uplink, stream);
 
-    if (u->state == UPLINK_SECURING)
+    if (u->state == UPLINK_TUNNELLING)
+        read_proxy(u);
+    else if (u->state == UPLINK_SECURING)
         shake_hands(u);
     else if (u->state == UPLINK_UPGRADING)
         read_answer(u);
@@ -334,7 +378,7 @@ static void on_dialled(struct dial *d, enum dial_status status, int fd, const ch
     struct uplink *u = container_of(d, struct uplink, dial);
 
     if (status != DIAL_OK) {
-        retry(u, text);
+        retry(u, blame(u, text));
         return;
     }
     if (stream_init(&u->stream, loop_of(u), fd, on_stream) != WSP_OK) {
@@ -342,18 +386,20 @@ static void on_dialled(struct dial *d, enum dial_status status, int fd, const ch
         return;
     }
     set_timer(u, time_of(u)->handshake_us); /* for all steps that follow together */
-    secure(u, slice_of(NULL, 0));
+    tunnel(u);
 }
 
 static void connect_now(struct uplink *u)
 {
+    const struct wspc_client *config = u->session->config;
+    bool direct = !config->proxy.host;
     struct dial_options options = {
-        .host = u->session->config->host,
-        .port = u->session->config->port,
+        .host = direct ? config->host : config->proxy.host,
+        .port = direct ? config->port : config->proxy.port,
         .timeout_us = time_of(u)->dial_us,
     };
 
-    log_debug(log_of(u), "%s: connecting to %s", u->name, u->session->config->server);
+    log_debug(log_of(u), "%s: connecting to %s", u->name, config->server);
     u->state = UPLINK_DIALING;
     if (dial_start(loop_of(u), client_of(u)->resolver, &u->dial, &options) != WSP_OK)
         retry(u, "out of resources");
@@ -365,6 +411,8 @@ static void on_timer(struct timer *t)
 
     if (u->state == UPLINK_WAITING)
         connect_now(u);
+    else if (u->state == UPLINK_TUNNELLING)
+        retry(u, blame(u, "no answer in time"));
     else
         retry(u, "no answer to the handshake in time");
 }
@@ -407,6 +455,7 @@ void uplink_free(struct uplink *u)
         carrier_fini(&u->carrier);
     dial_cancel(&u->dial);
     stream_close(&u->stream);
+    via_fini(&u->via);
     head_reader_fini(&u->reader);
     timer_clear(loop_of(u), &u->timer);
     list_remove(&u->node);

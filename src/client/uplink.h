@@ -3,16 +3,18 @@
 #define CLIENT_UPLINK_H
 
 #include "client/session.h"
+#include "client/via.h"
 #include "http/head_reader.h"
 #include "net/carrier.h"
 #include "net/dialer.h"
 #include "proto/ws.h"
 
 enum uplink_state {
-    UPLINK_WAITING,   /* until the back-off has passed */
-    UPLINK_DIALING,   /* TCP */
-    UPLINK_SECURING,  /* TLS handshake, of wss:// */
-    UPLINK_UPGRADING, /* request sent, waiting for the 101 */
+    UPLINK_WAITING,    /* until the back-off has passed */
+    UPLINK_DIALING,    /* TCP */
+    UPLINK_TUNNELLING, /* through a proxy */
+    UPLINK_SECURING,   /* TLS handshake, of wss:// */
+    UPLINK_UPGRADING,  /* request sent, waiting for the 101 */
     UPLINK_UP,
 };
 
@@ -24,7 +26,8 @@ struct uplink {
     bool leaving;           /* the server wants nothing new on it: another takes its place */
     struct carrier carrier; /* UPLINK_UP */
     struct dial dial;       /* UPLINK_DIALING */
-    struct stream stream;   /* UPLINK_SECURING, UPLINK_UPGRADING */
+    struct stream stream;   /* between that and UPLINK_UP */
+    struct via via;         /* UPLINK_TUNNELLING */
     struct head_reader reader;
     char key[WS_KEY_LEN + 1];
     struct timer timer;  /* back-off or handshake */

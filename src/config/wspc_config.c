@@ -44,6 +44,7 @@ static void free_client(struct wspc_client *client)
     free(client->target);
     config_tls_client_fini(&client->tls);
     free(client->auth);
+    config_proxy_fini(&client->proxy);
     free(client->headers);
     free(client->dynamic_user);
     free(client->dynamic_password);
@@ -119,6 +120,14 @@ static bool read_server(const struct json_at *object, struct wspc_client *client
     if (!client->host || !client->authority || !client->target)
         return json_fail(&at, "out of memory");
     return true;
+}
+
+static bool read_proxy(const struct json_at *object, struct wspc_client *client)
+{
+    struct config_proxy_target target = {
+        .host = client->host, .port = client->port, .secure = client->secure};
+
+    return config_proxy_read(object, &target, &client->proxy);
 }
 
 static bool credential_ok(struct slice s)
@@ -312,11 +321,17 @@ static bool read_connections(const struct json_at *object, struct wspc_client *c
 
 static bool read_client(struct json_at *item, struct wspc_config *c)
 {
-    static const char *const keys[] = {"auth",    "server",
-                                       "local",   "remote",
-                                       "dynamic", "dynamic_auth",
-                                       "dialect", "connections",
-                                       "headers", CONFIG_TLS_CLIENT_KEYS,
+    static const char *const keys[] = {"auth",
+                                       "server",
+                                       "local",
+                                       "remote",
+                                       "dynamic",
+                                       "dynamic_auth",
+                                       "dialect",
+                                       "connections",
+                                       "proxy",
+                                       "headers",
+                                       CONFIG_TLS_CLIENT_KEYS,
                                        NULL};
     struct wspc_client *client = &c->client[c->client_count++];
 
@@ -325,7 +340,7 @@ static bool read_client(struct json_at *item, struct wspc_config *c)
     return json_expect_object(item) && json_known_keys(item, keys) && read_server(item, client) &&
            config_tls_client_read(item, client->secure, &client->tls) &&
            config_dialect_read(item, &client->dialect) && read_connections(item, client) &&
-           config_auth_read(item, "auth", &client->auth) &&
+           config_auth_read(item, "auth", &client->auth) && read_proxy(item, client) &&
            config_headers_read(item, &client->headers, &client->authority) &&
            read_remote(item, client) && read_dynamic_auth(item, client) &&
            read_listeners(item, "dynamic", c, client) && read_listeners(item, "local", c, client);

@@ -4,6 +4,7 @@
 
 #include "config/common.h"
 #include "config/process.h"
+#include "config/proxy.h"
 #include "config/tls_config.h"
 #include "config/wspc_remote.h"
 #include "proto/forward.h"
@@ -39,6 +40,7 @@ struct wspc_client {
     enum config_dialect dialect;  /* key dialect: auto */
     long connections;             /* key connections: 1; WebSockets to the server, in wsp.1 */
     char *auth;                   /* owned; NULL when not set */
+    struct config_proxy proxy;    /* key proxy, or from the environment */
     char *headers;          /* owned; key headers as lines, each with CRLF: secrets; NULL: none */
     char *dynamic_user;     /* owned; from dynamic_auth, NULL when not set */
     char *dynamic_password; /* owned */

@@ -93,14 +93,15 @@ static bool offers_basic(const struct http1_head *head)
 static enum wsp_err refused_by_status(struct proxy_client *c, const struct http1_head *head)
 {
     struct slice reason = head->reason;
-    bool foreign =
-        head->status == 407 && http1_count(head, "Proxy-Authenticate") && !offers_basic(head);
+    bool login =
+        head->status == 407 || head->status == 401; /* that is tinyproxy's, for wrong ones */
+    bool foreign = login && http1_count(head, "Proxy-Authenticate") && !offers_basic(head);
 
     if (reason.len == 0)
         reason = slice_str(handshake_reason(head->status));
     if (reason.len > REASON_SHOWN_MAX)
         reason.len = REASON_SHOWN_MAX;
-    c->wants_login = head->status == 407 && !foreign;
+    c->wants_login = login && !foreign;
     snprintf(c->why, sizeof(c->why), "%u%s%.*s%s", head->status, reason.len ? " " : "",
              SLICE_FMT(reason), foreign ? ": it does not offer Basic, all that we can do" : "");
     for (char *p = c->why; *p; p++)

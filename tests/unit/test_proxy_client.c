@@ -228,6 +228,7 @@ static const struct failure {
      false,
      "301 Moved"},
     {PROXY_HTTP, {TEXT("HTTP/1.1 407 Who\r\n\r\n")}, WSP_ERR_REFUSED, true, "407 Who"},
+    {PROXY_HTTP, {TEXT("HTTP/1.0 401 Who\r\n\r\n")}, WSP_ERR_REFUSED, true, "401 Who"},
     {PROXY_HTTP,
      {TEXT("HTTP/1.1 407 Who\r\nProxy-Authenticate: Negotiate, NTLM,\r\n"
            "proxy-authenticate: Digest realm=\"a, b\", basic realm=x\r\n\r\n")},
