@@ -6,7 +6,6 @@
 #include "client/server_tls.h"
 #include "client/target.h"
 #include "net/tls_context.h"
-#include "proto/handshake.h"
 
 enum { CLIENT_CHANNELS_MAX = 65536 };
 
@@ -68,7 +67,7 @@ static void retry(struct uplink *u, const char *why)
     dial_cancel(&u->dial);
     stream_close(&u->stream);
     via_fini(&u->via);
-    head_reader_fini(&u->reader);
+    upgrade_fini(&u->upgrade);
     u->state = UPLINK_WAITING;
     if (client_of(u)->draining)
         timer_clear(loop_of(u), &u->timer);
@@ -148,7 +147,7 @@ static void link_up(struct uplink *u, struct slice behind, enum link_dialect dia
         retry(u, "out of resources");
         return;
     }
-    head_reader_fini(&u->reader);
+    upgrade_fini(&u->upgrade);
     u->state = UPLINK_UP;
     log_info(log_of(u), "%s: up, to %s%s%s, dialect %s", u->name, config->server,
              config->proxy.host ? " through " : "", config->proxy.host ? config->proxy.shown : "",
@@ -203,77 +202,22 @@ static void on_dialect(struct uplink *u, enum handshake_dialect dialect, struct 
     link_up(u, behind, LINK_0_10);
 }
 
-static void on_answer(struct uplink *u, const struct http1_head *head, size_t head_len)
-{
-    bool offered = u->session->config->dialect != CONFIG_DIALECT_0_10;
-    enum handshake_dialect dialect;
-    char error[128];
-    struct slice behind = buf_slice(&u->reader.in);
-
-    if (handshake_response_check(head, u->key, offered, &dialect, error, sizeof(error)) != WSP_OK) {
-        if (head->status == 401)
-            snprintf(error, sizeof(error),
-                     "the server refuses our \"auth\" (HTTP status 401): set it to the server's");
-        retry(u, error);
-        return;
-    }
-    slice_advance(&behind, head_len);
-    on_dialect(u, dialect, behind);
-}
-
 static void read_answer(struct uplink *u)
 {
-    struct http1_head head;
-    size_t head_len;
+    enum wsp_err err = upgrade_read(&u->upgrade, &u->stream);
 
-    switch (head_reader_response(&u->reader, &u->stream, &head, &head_len)) {
-    case WSP_OK:
-        on_answer(u, &head, head_len);
-        break;
-    case WSP_ERR_MORE:
-        break;
-    case WSP_ERR_REFUSED:
-        retry(u, "the server closed the connection during the handshake");
-        break;
-    case WSP_ERR_SYSTEM:
-        retry(u,
-              u->stream.tls ? stream_why(&u->stream) : "the connection broke during the handshake");
-        break;
-    default:
-        retry(u, "the server's answer is not valid HTTP");
-    }
-}
-
-static bool send_request(struct uplink *u)
-{
-    const struct wspc_client *config = u->session->config;
-    char out[16384];
-    uint8_t random[16];
-    size_t len;
-    struct iovec iov = {out, 0};
-    struct handshake_request r = {
-        .target = slice_str(config->target),
-        .host = slice_str(config->authority),
-        .auth = slice_str(config->auth ? config->auth : ""),
-        .key = u->key,
-        .offer_wsp_1 = config->dialect != CONFIG_DIALECT_0_10,
-        .extra = config->headers,
-    };
-
-    loop_random(random, sizeof(random));
-    ws_key_write(random, u->key);
-    if (handshake_request_write(&r, out, sizeof(out), &len) != WSP_OK)
-        return false;
-    iov.iov_len = len;
-    return stream_send(&u->stream, &iov, 1) == (ssize_t)len;
+    if (err == WSP_OK)
+        on_dialect(u, u->upgrade.dialect, u->upgrade.behind);
+    else if (err != WSP_ERR_MORE)
+        retry(u, u->upgrade.error);
 }
 
 /* The last step on the way up: the stream leads to the server, perhaps through others. */
 static void upgrade(struct uplink *u)
 {
     u->state = UPLINK_UPGRADING;
-    if (!send_request(u))
-        retry(u, "the request cannot be sent");
+    if (upgrade_start(&u->upgrade, &u->stream, u->session->config) != WSP_OK)
+        retry(u, u->upgrade.error);
     else if (u->stream.readable) /* what told us so was an event of the step before */
         read_answer(u);
 }
@@ -456,7 +400,7 @@ void uplink_free(struct uplink *u)
     dial_cancel(&u->dial);
     stream_close(&u->stream);
     via_fini(&u->via);
-    head_reader_fini(&u->reader);
+    upgrade_fini(&u->upgrade);
     timer_clear(loop_of(u), &u->timer);
     list_remove(&u->node);
     free(u);

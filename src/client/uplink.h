@@ -3,11 +3,10 @@
 #define CLIENT_UPLINK_H
 
 #include "client/session.h"
+#include "client/upgrade.h"
 #include "client/via.h"
-#include "http/head_reader.h"
 #include "net/carrier.h"
 #include "net/dialer.h"
-#include "proto/ws.h"
 
 enum uplink_state {
     UPLINK_WAITING,    /* until the back-off has passed */
@@ -28,10 +27,9 @@ struct uplink {
     struct dial dial;       /* UPLINK_DIALING */
     struct stream stream;   /* between that and UPLINK_UP */
     struct via via;         /* UPLINK_TUNNELLING */
-    struct head_reader reader;
-    char key[WS_KEY_LEN + 1];
-    struct timer timer;  /* back-off or handshake */
-    uint64_t backoff_us; /* upper bound of the next wait */
+    struct upgrade upgrade; /* UPLINK_UPGRADING */
+    struct timer timer;     /* back-off or handshake */
+    uint64_t backoff_us;    /* upper bound of the next wait */
 };
 
 /* Begins to connect. NULL without memory. */
