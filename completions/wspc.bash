@@ -16,7 +16,7 @@ _wspc() {
     fi
     COMPREPLY=()
     case $option in
-        -s | --server) _wspc_urls ws ;;
+        -s | --server) _wspc_urls ws wss ;;
         -D | --dynamic) _wspc_urls socks5 http ;;
         -L | --local) _wspc_urls tcp unix ;;
         -R | --remote) _wspc_urls http https tcp unix tunnel ;;

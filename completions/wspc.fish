@@ -1,6 +1,6 @@
 # What fish completes behind wspc; options and texts are those of wspc --help.
 complete -c wspc -f
-complete -c wspc -s s -l server -x -a 'ws://' -d 'connect to this wsps: ws://host[:port][/path]'
+complete -c wspc -s s -l server -x -a 'ws:// wss://' -d 'connect to this wsps: ws[s]://host[:port][/path]'
 complete -c wspc -s D -l dynamic -x -a 'socks5:// http://' -d 'listen as SOCKS5 or HTTP proxy'
 complete -c wspc -s L -l local -x -a 'tcp:// unix://' -d 'listen, and connect to a channel'
 complete -c wspc -s R -l remote -x -a 'http:// https:// tcp:// unix:// tunnel://' -d 'offer a service or a channel'

@@ -7,7 +7,7 @@ _wspc_urls() {
 }
 
 _arguments -s -S \
-    '(-s --server)'{-s+,--server=}'[connect to this wsps: ws://host[:port\][/path\]]:URL: _wspc_urls ws' \
+    '(-s --server)'{-s+,--server=}'[connect to this wsps: ws[s\]://host[:port\][/path\]]:URL: _wspc_urls ws wss' \
     '*'{-D+,--dynamic=}'[listen as SOCKS5 or HTTP proxy]:URL: _wspc_urls socks5 http' \
     '*'{-L+,--local=}'[listen, and connect to a channel]:URL: _wspc_urls tcp unix' \
     '*'{-R+,--remote=}'[offer a service or a channel]:URL: _wspc_urls http https tcp unix tunnel' \

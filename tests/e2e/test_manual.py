@@ -122,7 +122,8 @@ def test_manual_has_the_keys_of_the_document():
     for table in re.findall(r"^\| key \|.*\n\|[-|]+\n((?:\|.*\n)+)", document, re.M):
         for row in table.splitlines():
             keys |= set(re.findall(r"`([^`]+)`", row.split("|")[1]))
-    assert manual_keys() == keys
+    objects = {key.split(".")[0] for key in keys if "." in key}
+    assert manual_keys() ^ (keys - objects) == set()
 
 
 def test_manual_has_the_keys_of_the_readers():
@@ -130,11 +131,11 @@ def test_manual_has_the_keys_of_the_readers():
     names = set()
     for file in (ROOT / "src" / "config").glob("*.[ch]"):
         source = file.read_text()
-        for known in re.findall(r"\bkeys\[\] = \{(.*?)\}|_KEYS ((?:\"\w+\",? ?)+)", source, re.S):
+        for known in re.findall(r"\bkeys\[\] = \{(.*?)\}|_KEYS? ((?:\"\w+\",? ?)+)", source, re.S):
             names |= set(re.findall(r'"(\w+)"', "".join(known)))
         names |= set(re.findall(r'^    \{"(\w+)", offsetof\(struct config_time', source, re.M))
     listed = {part for key in manual_keys() for part in re.split(r"\W+", key)}
-    assert listed == names
+    assert listed ^ names == set()
 
 
 def test_files_in_the_manual(folder):
