@@ -135,7 +135,6 @@ enum wsp_err stdio_in_start(struct stdio_in *s, struct client *c, char *channel,
     s->config = (struct wspc_listener){
         .kind = WSPC_LOCAL, .channel = channel, .password = password, .path = channel};
     s->listener = (struct proxy_listener){.session = c->session[0], .config = &s->config};
-    s->listener.listener.watch.fd = -1;
     s->deadline_us = loop_now(c->loop) + LINK_US;
     return timer_set(c->loop, &s->timer, loop_now(c->loop));
 }

@@ -1,6 +1,7 @@
 #include "net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@ enum {
 
 static void want(struct listener *l, bool on)
 {
-    watch_modify(l->loop, &l->watch, on ? POLLER_READ | POLLER_LEVEL : POLLER_LEVEL);
+    for (size_t i = 0; i < l->socket_count; i++)
+        watch_modify(l->loop, &l->socket[i].watch, on ? POLLER_READ | POLLER_LEVEL : POLLER_LEVEL);
 }
 
 /* Out of descriptors or memory: the connection waits in the backlog, what runs goes on. */
@@ -37,9 +39,11 @@ static void on_retry(struct timer *t)
 }
 
 /* Takes up to `burst` connections. */
-static void accept_some(struct listener *l, int burst)
+static void accept_some(struct listener_socket *s, int burst)
 {
-    for (int i = 0; i < burst && l->watch.fd >= 0; i++) {
+    struct listener *l = s->listener;
+
+    for (int i = 0; i < burst && s->watch.fd >= 0; i++) {
         struct address peer = {.len = sizeof(peer.storage)};
         int fd;
 
@@ -50,7 +54,7 @@ static void accept_some(struct listener *l, int burst)
             want(l, false);
             return;
         }
-        fd = accept4(l->watch.fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        fd = accept4(s->watch.fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == ECONNABORTED || errno == EINTR))
             continue;
         if (fd < 0) {
@@ -66,7 +70,7 @@ static void accept_some(struct listener *l, int burst)
 static void on_event(struct watch *w, unsigned events)
 {
     (void)events;
-    accept_some(container_of(w, struct listener, watch), ACCEPT_BURST);
+    accept_some(container_of(w, struct listener_socket, watch), ACCEPT_BURST);
 }
 
 /* Another socket of this user's may listen at the same port, if it shares it as well. */
@@ -173,16 +177,17 @@ static int open_unix(const char *path, char error[LISTENER_ERROR_MAX])
     return fd;
 }
 
-static void note_address(struct listener *l)
+bool listener_address(const struct listener *l, size_t i, struct address *out)
 {
-    l->local.len = sizeof(l->local.storage);
-    getsockname(l->watch.fd, &l->local.sa, &l->local.len);
+    out->len = sizeof(out->storage);
+    return i < l->socket_count && getsockname(l->socket[i].watch.fd, &out->sa, &out->len) == 0;
 }
 
 /* `fd` is taken. */
 static enum wsp_err watch_socket(struct wsp_loop *loop, struct watch *w, int fd,
                                  char error[LISTENER_ERROR_MAX])
 {
+    *w = (struct watch){.fd = -1, .on_event = on_event};
     if (watch_start(loop, w, fd, POLLER_READ | POLLER_LEVEL) == WSP_OK)
         return WSP_OK;
     snprintf(error, LISTENER_ERROR_MAX, "listen: %s", strerror(errno));
@@ -190,25 +195,67 @@ static enum wsp_err watch_socket(struct wsp_loop *loop, struct watch *w, int fd,
     return WSP_ERR_SYSTEM;
 }
 
+/* `fd` is taken. */
+static enum wsp_err add_socket(struct listener *l, int fd, char error[LISTENER_ERROR_MAX])
+{
+    struct listener_socket *s = &l->socket[l->socket_count];
+    enum wsp_err err;
+
+    s->listener = l;
+    err = watch_socket(l->loop, &s->watch, fd, error);
+    if (err == WSP_OK)
+        l->socket_count++;
+    return err;
+}
+
+/* They come as whoever opened them left them. */
+static enum wsp_err take_passed(struct listener *l, const struct listener_sockets *passed,
+                                char error[LISTENER_ERROR_MAX])
+{
+    enum wsp_err err = WSP_OK;
+
+    l->passed = true;
+    for (size_t i = 0; i < passed->count; i++) {
+        int fd = passed->fd[i];
+
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        address_set_tcp_options(fd);
+        if (err == WSP_OK)
+            err = add_socket(l, fd, error);
+        else
+            close(fd);
+    }
+    return err;
+}
+
 enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop,
                             const struct listener_options *options, char error[LISTENER_ERROR_MAX])
 {
-    enum wsp_err err;
-    int fd = options->path ? open_unix(options->path, error)
-                           : open_first(options->bind, options->port, false, error);
+    enum wsp_err err = WSP_ERR_SYSTEM;
+    int fd = -1;
 
     l->loop = loop;
     l->limit = options->limit;
-    l->path = fd >= 0 && options->path ? strdup(options->path) : NULL;
-    l->accepted = 0;
+    l->accepted = l->socket_count = 0;
+    l->passed = false;
+    l->path = NULL;
     l->retry.fire = on_retry;
     l->noise = (struct log_limit){.window_us = 10000000, .burst = 1};
-    l->watch = (struct watch){.fd = -1, .on_event = on_event};
-    if (fd < 0)
-        return WSP_ERR_SYSTEM;
-    err = watch_socket(loop, &l->watch, fd, error);
+    if (options->passed && options->passed->count) {
+        err = take_passed(l, options->passed, error);
+    } else {
+        fd = options->path ? open_unix(options->path, error)
+                           : open_first(options->bind, options->port, false, error);
+        if (fd >= 0)
+            err = add_socket(l, fd, error);
+    }
+    if (err == WSP_OK && options->path && !l->passed)
+        l->path = strdup(options->path);
     if (err == WSP_OK)
-        note_address(l);
+        listener_address(l, 0, &l->local);
+    else
+        listener_stop(l);
     return err;
 }
 
@@ -216,8 +263,9 @@ enum wsp_err listener_move(struct listener *l, const struct listener_options *op
                            char error[LISTENER_ERROR_MAX])
 {
     bool share = options->port == address_port(&l->local);
-    struct watch next = {.fd = -1, .on_event = on_event};
-    int old = l->watch.fd, fd;
+    struct listener_socket *s = &l->socket[0];
+    struct watch next;
+    int old = s->watch.fd, fd;
 
     share_port(old, share);
     fd = open_first(options->bind, options->port, share, error);
@@ -225,12 +273,12 @@ enum wsp_err listener_move(struct listener *l, const struct listener_options *op
     if (fd < 0 || watch_socket(l->loop, &next, fd, error) != WSP_OK)
         return WSP_ERR_SYSTEM;
     share_port(fd, false);
-    accept_some(l, BACKLOG); /* or those who wait at the old one would be reset */
+    accept_some(s, BACKLOG); /* or those who wait at the old one would be reset */
     timer_clear(l->loop, &l->retry);
-    watch_stop(l->loop, &l->watch);
+    watch_stop(l->loop, &s->watch);
     close(old);
-    watch_move(l->loop, &l->watch, &next, POLLER_READ | POLLER_LEVEL); /* watched: cannot fail */
-    note_address(l);
+    watch_move(l->loop, &s->watch, &next, POLLER_READ | POLLER_LEVEL); /* watched: cannot fail */
+    listener_address(l, 0, &l->local);
     listener_set_limit(l, l->limit);
     return WSP_OK;
 }
@@ -238,26 +286,28 @@ enum wsp_err listener_move(struct listener *l, const struct listener_options *op
 void listener_set_limit(struct listener *l, size_t limit)
 {
     l->limit = limit;
-    if (l->watch.fd >= 0 && !timer_is_set(&l->retry))
+    if (!timer_is_set(&l->retry))
         want(l, l->accepted < limit);
 }
 
 void listener_release(struct listener *l)
 {
     l->accepted--;
-    if (l->accepted + 1 == l->limit && l->watch.fd >= 0)
+    if (l->accepted + 1 == l->limit)
         want(l, true);
 }
 
 void listener_stop(struct listener *l)
 {
-    int fd = l->watch.fd;
+    if (l->loop)
+        timer_clear(l->loop, &l->retry);
+    while (l->socket_count > 0) {
+        struct watch *w = &l->socket[--l->socket_count].watch;
+        int fd = w->fd;
 
-    if (!l->loop || fd < 0)
-        return;
-    timer_clear(l->loop, &l->retry);
-    watch_stop(l->loop, &l->watch);
-    close(fd);
+        watch_stop(l->loop, w);
+        close(fd);
+    }
     if (l->path)
         unlink(l->path);
     free(l->path);

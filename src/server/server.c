@@ -42,6 +42,7 @@ static void log_start(const struct server *s)
 {
     struct log *log = loop_log(s->loop);
     char text[ADDRESS_TEXT_MAX];
+    struct address local;
 
     address_text(&s->listener.local, text);
     if (!s->config->auth)
@@ -49,8 +50,12 @@ static void log_start(const struct server *s)
                  "wsps: NO AUTH IS SET: this is an open proxy for everybody who reaches %s; "
                  "set \"auth\" in the configuration",
                  text);
-    log_info(log, "wsps: listening on %s%s, links on path %s", text,
-             s->certificates.tls ? " with TLS" : "", s->config->path);
+    for (size_t i = 0; listener_address(&s->listener, i, &local); i++) {
+        address_text(&local, text);
+        log_info(log, "wsps: listening on %s%s%s, links on path %s", text,
+                 s->listener.passed ? " (passed by the service manager)" : "",
+                 s->certificates.tls ? " with TLS" : "", s->config->path);
+    }
     if (s->config->proxies.header_required)
         log_info(log, "wsps: every connection has to begin with a PROXY header");
 }
@@ -109,7 +114,7 @@ static struct listener_options listener_options_of(const struct wsps_config *con
 }
 
 enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_config *config,
-                          char error[CONFIG_ERROR_MAX])
+                          const struct listener_sockets *passed, char error[CONFIG_ERROR_MAX])
 {
     struct listener_options options = listener_options_of(config);
     struct prepared prepared;
@@ -135,6 +140,7 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_c
     s->egress = prepared.egress;
     certificates_start(&s->certificates, loop, &config->ssl, prepared.tls);
     s->listener.on_accept = on_accept;
+    options.passed = passed;
     err = listener_start(&s->listener, loop, &options, error);
     if (err == WSP_OK) {
         s->resolver = resolver_new(loop);
@@ -182,7 +188,7 @@ enum wsp_err server_reload(struct server *s, struct wsps_config *with, char erro
     if (err != WSP_OK)
         return err;
     /* The last step that can fail, since it shows outside. */
-    if (!same_address(s->config, with))
+    if (!s->listener.passed && !same_address(s->config, with))
         err = listener_move(&s->listener, &options, error);
     if (err != WSP_OK) {
         discard(&prepared);

@@ -37,10 +37,11 @@ struct server {
     struct log_limit noise; /* for log lines about strangers' faults */
 };
 
-/* Opens the public port. `error` gets one line on failure; then nothing is left open.
- * WSP_OK, WSP_ERR_CONFIG, WSP_ERR_SYSTEM or WSP_ERR_NOMEM. */
+/* Opens the public port, or accepts on the sockets that were passed (taken). `error` gets one line
+ * on failure; then nothing is left open. WSP_OK, WSP_ERR_CONFIG, WSP_ERR_SYSTEM or WSP_ERR_NOMEM.
+ */
 enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_config *config,
-                          char error[CONFIG_ERROR_MAX]);
+                          const struct listener_sockets *passed, char error[CONFIG_ERROR_MAX]);
 
 /*
  * Goes on with another configuration, which counts for all that begins from now on; what is open is

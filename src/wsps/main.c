@@ -1,6 +1,7 @@
 /* wsps: arguments, configuration, signals; the work is in src/server. */
 #include <stdio.h>
 
+#include "daemon/activation.h"
 #include "daemon/daemon.h"
 #include "server/server.h"
 #include "wsp/version.h"
@@ -28,8 +29,13 @@ static void tell_status(struct program *p)
 {
     char address[ADDRESS_TEXT_MAX], status[NOTIFY_STATUS_MAX];
 
+    size_t sockets = p->server.listener.socket_count;
+
     address_text(&p->server.listener.local, address);
-    snprintf(status, sizeof(status), "listening on %s", address);
+    if (sockets > 1)
+        snprintf(status, sizeof(status), "listening on %s and %zu more", address, sockets - 1);
+    else
+        snprintf(status, sizeof(status), "listening on %s", address);
     notify_status(&p->daemon.notify, status);
 }
 
@@ -54,11 +60,14 @@ static enum wsp_err on_reload(void *ctx, char error[CONFIG_ERROR_MAX])
 static int run(struct wsps_config *config, const struct args *args, char error[CONFIG_ERROR_MAX])
 {
     struct program p = {.args = args};
+    struct listener_sockets passed;
     int status = EXIT_START;
 
+    if (activation_take(&passed, error) != WSP_OK)
+        return status;
     if (daemon_open(&p.daemon, "wsps", &config->log, &config->process, error) == WSP_OK) {
         log_info(loop_log(p.daemon.loop), "wsps %s: starting", WSP_VERSION);
-        if (server_start(&p.server, p.daemon.loop, config, error) == WSP_OK) {
+        if (server_start(&p.server, p.daemon.loop, config, &passed, error) == WSP_OK) {
             p.daemon.on_end = on_end;
             p.daemon.on_reload = on_reload;
             p.daemon.ctx = &p;

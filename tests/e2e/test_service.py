@@ -7,6 +7,7 @@ import pwd
 import random
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -14,14 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from harness import socks
 from harness.certificates import Authority
-from harness.curl import fetch
+from harness.channels import UnixScript, echoes
+from harness.curl import curl, fetch
 from harness.daemons import AUTH, Farm, command, entry, environment
 from harness.env import patience
 from harness.http_origin import pattern
-from harness.net import connect, eventually, free_port
-from harness.reverse import REGISTERED
-from harness.service import Manager
+from harness.net import connect, eventually, free_port, listen
+from harness.reverse import REGISTERED, tool
+from harness.service import Manager, activated
 
 # ---- notifications
 
@@ -85,6 +88,76 @@ def test_failed_start_is_never_ready(farm, manager):
     second = farm.start("wsps", wsps.config, **manager.launch())
     assert second.wait_end() == 1
     assert manager.is_silent(0)
+
+
+# ---- socket activation
+
+PASSED = r"listening on {} \(passed by the service manager\), links on path /proxy"
+
+
+def test_passed_sockets(farm, tmp_path, echo):
+    """It accepts on them, in both families and on a unix socket, and its own port stays free."""
+    path = tmp_path / "wsps.sock"
+    with listen() as four, listen("::1") as six, UnixScript(path) as unix:
+        launch = activated(four, six, unix.listener)
+        wsps = farm.wsps(launch=launch)
+        ports = [sock.getsockname()[1] for sock in (four, six)]
+    wsps.wait_line(PASSED.format(rf"127\.0\.0\.1:{ports[0]}"))
+    wsps.wait_line(PASSED.format(rf"\[::1\]:{ports[1]}"))
+    listen(port=wsps.config["port"]).close()
+    for option, port, host in (
+        ((), ports[0], "127.0.0.1"),
+        ((), ports[1], "[::1]"),
+        (("--unix-socket", path), 80, "unix"),
+    ):
+        assert curl("-w", "%{http_code}", *option, f"http://{host}:{port}/x").body.endswith(b"404")
+    wspc = farm.wspc(entry(ports[0]))
+    with socks.open_socks(wspc.port("socks5"), "127.0.0.1", echo.port) as sock:
+        assert echoes(sock)
+
+
+def test_reload_keeps_passed_sockets(farm):
+    with listen() as sock:
+        wsps = farm.wsps(launch=activated(sock))
+        port = sock.getsockname()[1]
+    moved = free_port()
+    since = wsps.reload(port=moved)
+    wsps.wait_line(PASSED.format(f"127.0.0.1:{port}"), since=since)
+    connect(port).close()
+    listen(port=moved).close()
+
+
+def test_the_manager_goes_on_listening(farm):
+    """While a passed socket's daemon is replaced, connections wait; none is refused."""
+    with listen() as sock:
+        port = sock.getsockname()[1]
+        wsps = farm.wsps(launch=activated(sock))
+        wsps.stop()
+        with connect(port) as waiting:
+            waiting.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+            farm.wsps(launch=activated(sock))
+            assert waiting.recv(12) == b"HTTP/1.1 404"
+
+
+def test_passed_socket_that_does_not_listen(farm):
+    config = {"port": free_port(), "auth": AUTH}
+    with socket.socket() as sock:
+        wsps = farm.start("wsps", config, **activated(sock, LISTEN_FDNAMES="web"))
+    assert wsps.wait_end() == 1
+    assert "descriptor 3 (web): expected a stream socket that listens" in wsps.log()
+
+
+def test_systemd_socket_activate(farm):
+    """The real counterpart: it listens, and starts the daemon for the first connection."""
+    port = free_port()
+    under = (tool("systemd-socket-activate", "systemd"), "-l", f"127.0.0.1:{port}")
+    config = {"port": free_port(), "auth": AUTH, "path": "/proxy"}
+    wsps = farm.start("wsps", config, under=under)
+    wsps.wait_line("Listening on ")
+    with connect(port) as sock:
+        wsps.wait_line(PASSED.format(f"127.0.0.1:{port}"))
+        sock.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(12) == b"HTTP/1.1 404"
 
 
 # ---- the journal
@@ -299,9 +372,10 @@ def test_descriptors(farm):
     under = {"under": ("prlimit", "--nofile=100:300")}
     wsps = farm.wsps(launch=under)
     assert limits(wsps) == ("300", "300")
-    assert re.search(r"warn wsps: no more than 300 descriptors for up to 8192 ", wsps.log())
+    wsps.wait_line("warn wsps: no more than 300 descriptors for up to 8192 ")
     wsps = farm.wsps(launch=under, limits={"descriptors": 200, "connections": 100})
     assert limits(wsps) == ("200", "300")
+    wsps.wait_line("filtered")
     assert "descriptors" not in wsps.log()
 
 

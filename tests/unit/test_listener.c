@@ -202,6 +202,61 @@ static void test_out_of_descriptors(void **state)
     assert_int_equal(f->listener.accepted, 2);
 }
 
+/* The numbers of two sockets that listen on ports of their own, as another process would have left
+ * them. */
+static void open_passed(struct listener_sockets *out, struct sockaddr_in address[2])
+{
+    socklen_t len = sizeof(*address);
+
+    out->count = 2;
+    for (size_t i = 0; i < out->count; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+        address[i] =
+            (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        assert_int_equal(bind(fd, (struct sockaddr *)&address[i], len), 0);
+        assert_int_equal(listen(fd, 10), 0);
+        assert_int_equal(getsockname(fd, (struct sockaddr *)&address[i], &len), 0);
+        out->fd[i] = fd;
+    }
+}
+
+static void connect_to(struct fixture *f, const struct sockaddr_in *a)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(connect(fd, (const struct sockaddr *)a, sizeof(*a)), 0);
+    f->clients[f->client_count++] = fd;
+}
+
+/* All of them are accepted on, under one limit. */
+static void test_passed_sockets(void **state)
+{
+    struct fixture *f = *state;
+    struct listener_sockets passed;
+    struct listener_options options = {.passed = &passed, .bind = "300.1.1.1.", .limit = 2};
+    char error[LISTENER_ERROR_MAX] = "";
+    struct sockaddr_in address[2];
+    struct address local;
+
+    open_passed(&passed, address);
+    assert_int_equal(listener_start(&f->listener, f->loop, &options, error), WSP_OK);
+    assert_int_equal(address_port(&f->listener.local), ntohs(address[0].sin_port));
+    assert_true(listener_address(&f->listener, 1, &local));
+    assert_int_equal(address_port(&local), ntohs(address[1].sin_port));
+    assert_false(listener_address(&f->listener, 2, &local));
+    connect_to(f, &address[0]);
+    connect_to(f, &address[1]);
+    wait_for(f->loop, -1, f->count == 2);
+    connect_to(f, &address[0]);
+    connect_to(f, &address[1]);
+    turn_until_idle(f->loop);
+    assert_int_equal(f->count, 2);
+    listener_release(&f->listener);
+    listener_release(&f->listener);
+    wait_for(f->loop, -1, f->count == 4);
+}
+
 static void test_start_fails(void **state)
 {
     struct fixture *f = *state;
@@ -345,6 +400,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_released_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stopped_from_callback, setup, teardown),
         cmocka_unit_test_setup_teardown(test_out_of_descriptors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_passed_sockets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_start_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_moves, setup, teardown),
         cmocka_unit_test_setup_teardown(test_moves_at_its_port, setup, teardown),

@@ -2,12 +2,30 @@
 
 import os
 import socket
+import sys
 
 from harness.env import patience
 from harness.net import is_silent
 
 # The shell that execs the daemon knows the pid that it will have.
 AS_SERVICE = ("sh", "-c", 'export WATCHDOG_PID=$$ LISTEN_PID=$$; exec "$0" "$@"')
+
+# The same, with the descriptors named in its first argument moved to where passed sockets are.
+WITH_SOCKETS = """
+import fcntl, os, sys
+high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 50) for fd in sys.argv[1].split(",")]
+for place, fd in enumerate(high, 3):
+    os.dup2(fd, place)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(high)))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def activated(*sockets, **env):
+    """What starts a daemon with sockets passed to it."""
+    fds = [sock.fileno() for sock in sockets]
+    under = (sys.executable, "-c", WITH_SOCKETS, ",".join(map(str, fds)))
+    return {"under": under, "env": env, "pass_fds": fds}
 
 
 class Manager:
