@@ -204,7 +204,7 @@ void chan_answered(struct chan *ch, const struct msg_response *r)
         ch->credit = r->window ? r->window : l->peer.window;
     set_open(ch);
     ch->mark = l->out_total;
-    if (ch->ready)
+    if (ch->ready || ch->lead.len)
         chan_ready(ch);
     ch->ops->opened(ch, r->bound);
 }

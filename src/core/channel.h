@@ -117,9 +117,11 @@ struct chan {
     uint64_t due_us;   /* hazard: when it has passed, once the peer's kernel has it all */
 
     /* sending */
-    uint64_t credit; /* bytes the peer has room for */
-    int32_t deficit; /* bytes it may still send in this round */
-    uint32_t round;  /* the link's round in which that was counted */
+    struct slice lead; /* set by the endpoint before it opens: goes out ahead of what is pulled;
+                        * borrowed until it has */
+    uint64_t credit;   /* bytes the peer has room for */
+    int32_t deficit;   /* bytes it may still send in this round */
+    uint32_t round;    /* the link's round in which that was counted */
 
     /* receiving */
     struct queue held;           /* delivered by the peer, not taken by the endpoint yet */

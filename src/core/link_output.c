@@ -117,6 +117,19 @@ static size_t wrap(struct link *l, struct slice id, uint8_t *payload, size_t len
     return reserved - head - header;
 }
 
+/* What the channel has to send next. */
+static struct chan_pull ask(struct chan *ch, uint8_t *out, size_t cap)
+{
+    size_t n = ch->lead.len < cap ? ch->lead.len : cap;
+
+    if (ch->lead.len == 0)
+        return ch->ops->pull(ch, out, cap);
+    if (n)
+        memcpy(out, ch->lead.p, n);
+    slice_advance(&ch->lead, n);
+    return (struct chan_pull){n, CHAN_THEN_MORE};
+}
+
 /* Lends the channel a block. */
 static struct chan_pull pull_into(struct link *l, struct chan *ch, struct block *b, size_t reserved)
 {
@@ -125,7 +138,7 @@ static struct chan_pull pull_into(struct link *l, struct chan *ch, struct block 
     l->lent = b;
     if (b == l->spare)
         l->spare = NULL;
-    p = ch->ops->pull(ch, block_end(b) + reserved, chan_share(ch, block_room(b) - reserved));
+    p = ask(ch, block_end(b) + reserved, chan_share(ch, block_room(b) - reserved));
     l->lent = NULL;
     if (b == l->out.tail || b->next || b->len)
         return p;
@@ -146,7 +159,7 @@ static void commit(struct link *l, struct block *b, size_t gap, size_t n)
 /* The peer has no room, but an end needs none. */
 static void peek(struct chan *ch)
 {
-    struct chan_pull p = ch->ops->pull(ch, NULL, 0);
+    struct chan_pull p = ask(ch, NULL, 0);
 
     if (p.then == CHAN_THEN_MORE || p.then == CHAN_THEN_IDLE)
         ch->ready = true; /* for when there is room */
