@@ -196,14 +196,15 @@ static struct upstream *on_upstream(struct http_conn *c, enum upstream_choice ch
                                     enum failure *why)
 {
     struct http_in *in = in_of(c);
+    const struct slice none = {NULL, 0};
     struct upstream *u;
     enum wsp_err err;
 
-    u = upstream_take(&in->spare, choice, &c->user);
+    u = upstream_take(&in->spare, choice, none, &c->user);
     if (u)
         return u;
     drop_spare(in);
-    u = upstream_new(c->stream.loop, &c->user);
+    u = upstream_new(c->stream.loop, &c->user, none);
     if (!u)
         return NULL;
     err = session_open(in->listener, upstream_chan(u), "http", slice_str(in->host), in->port);

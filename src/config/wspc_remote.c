@@ -20,10 +20,12 @@ static bool is_dns_name(struct slice s)
 /* A misspelt option must not pass for one that was never there. */
 static const char *option_fault(const struct forward *f)
 {
-    static const char *const http[] = {"mode", "value", "insecure", "pin", "ca", NULL};
-    static const char *const tcp[] = {"mode", "value", "origin", NULL};
+    static const char *const http[] = {"mode", "value", "proxy_protocol", "insecure", "pin",
+                                       "ca",   NULL};
+    static const char *const tcp[] = {"mode", "value", "proxy_protocol", "origin", NULL};
     const char *const *known = is_http(f) ? http : tcp;
     struct slice query = f->query;
+    enum proxy_version version;
 
     if (!forward_query_ok(query))
         return "an option behind the '?' cannot be read: mind ';' and bad percent-escapes";
@@ -37,11 +39,12 @@ static const char *option_fault(const struct forward *f)
         for (size_t i = 0; known[i]; i++)
             found = found || slice_eq_str(key, known[i]);
         if (!found)
-            return is_http(f) ? "unknown option: expected mode, value, insecure, pin or ca"
-                              : "unknown option: expected mode, value or origin";
+            return is_http(f)
+                       ? "unknown option: expected mode, value, proxy_protocol, insecure, pin or ca"
+                       : "unknown option: expected mode, value, proxy_protocol or origin";
         slice_advance(&query, pair.len + (end ? 1 : 0));
     }
-    return NULL;
+    return forward_proxy_version(f, &version) ? NULL : "expected v1 or v2 as proxy_protocol";
 }
 
 static const char *mode_fault(const struct forward *f)
@@ -61,6 +64,7 @@ static const char *channel_fault(const struct forward *f)
 {
     static const char reserved[] = "http:";
     size_t n = sizeof(reserved) - 1;
+    enum proxy_version version;
 
     if (f->channel.len == 0)
         return "expected a channel (tcp://channel:password@host:port) or ?mode=…&value=…";
@@ -71,6 +75,8 @@ static const char *channel_fault(const struct forward *f)
         return "a NUL byte in channel or password";
     if (f->channel.len >= n && slice_eq_str(slice_of(f->channel.p, n), reserved))
         return "a channel must not begin with \"http:\"";
+    if (!forward_proxy_version(f, &version) || version != PROXY_NONE)
+        return "proxy_protocol needs a mode: what comes over a channel has no visitor's address";
     return NULL;
 }
 

@@ -96,13 +96,21 @@ static void on_idle(struct timer *t)
     }
 }
 
+static struct slice lead_of(const struct upstream *u)
+{
+    return slice_of(u->lead, u->lead_len);
+}
+
 /* All but the channel. */
-static struct upstream *make(struct wsp_loop *loop, struct upstream_user *user)
+static struct upstream *make(struct wsp_loop *loop, struct upstream_user *user, struct slice lead)
 {
     struct upstream *u = calloc(1, sizeof(*u));
 
     if (!u)
         return NULL;
+    if (lead.len)
+        memcpy(u->lead, lead.p, lead.len);
+    u->lead_len = lead.len;
     u->loop = loop;
     u->user = user;
     u->idle.fire = on_idle;
@@ -110,24 +118,28 @@ static struct upstream *make(struct wsp_loop *loop, struct upstream_user *user)
     return u;
 }
 
-struct upstream *upstream_new(struct wsp_loop *loop, struct upstream_user *user)
+struct upstream *upstream_new(struct wsp_loop *loop, struct upstream_user *user, struct slice lead)
 {
-    struct upstream *u = make(loop, user);
+    struct upstream *u = make(loop, user, lead);
 
-    if (u)
-        tls_chan_init_plain(&u->tls, &ops);
+    if (!u)
+        return NULL;
+    tls_chan_init_plain(&u->tls, &ops);
+    upstream_chan(u)->lead = lead_of(u);
     return u;
 }
 
 struct upstream *upstream_new_tls(struct wsp_loop *loop, struct upstream_user *user,
-                                  struct tls_context *context, const char *server_name)
+                                  struct slice lead, struct tls_context *context,
+                                  const char *server_name)
 {
-    struct upstream *u = make(loop, user);
+    struct upstream *u = make(loop, user, lead);
 
-    if (u && tls_chan_init(&u->tls, &ops, context, server_name) != WSP_OK) {
+    if (!u || tls_chan_init(&u->tls, &ops, context, server_name) != WSP_OK) {
         free(u);
         return NULL;
     }
+    upstream_chan(u)->lead = lead_of(u);
     return u;
 }
 
@@ -152,12 +164,23 @@ void upstream_park(struct upstream *u, struct list *pool, uint64_t idle_us)
         upstream_free(u);
 }
 
-struct upstream *upstream_take(struct list *pool, enum upstream_choice choice,
+static struct upstream *find_last(struct list *pool, struct slice lead)
+{
+    for (struct list *n = pool->prev; n != pool; n = n->prev) {
+        struct upstream *u = container_of(n, struct upstream, node);
+
+        if (slice_eq(lead_of(u), lead))
+            return u;
+    }
+    return NULL;
+}
+
+struct upstream *upstream_take(struct list *pool, enum upstream_choice choice, struct slice lead,
                                struct upstream_user *user)
 {
-    while (!list_empty(pool) && choice != UPSTREAM_NEW) {
-        struct upstream *u = container_of(pool->prev, struct upstream, node);
+    struct upstream *u;
 
+    while (choice != UPSTREAM_NEW && (u = find_last(pool, lead))) {
         if (choice == UPSTREAM_RECENT && loop_now(u->loop) - u->parked_us > RECENT_US)
             return NULL;
         list_remove(&u->node);
@@ -170,4 +193,12 @@ struct upstream *upstream_take(struct list *pool, enum upstream_choice choice,
         return u;
     }
     return NULL;
+}
+
+void upstream_free_led(struct list *pool, struct slice lead)
+{
+    struct upstream *u;
+
+    while ((u = find_last(pool, lead)))
+        upstream_free(u);
 }

@@ -7,6 +7,7 @@
 
 #include "net/loop.h"
 #include "net/tls_chan.h"
+#include "proto/proxy_header.h"
 
 struct upstream;
 
@@ -30,6 +31,8 @@ struct upstream {
     struct timer idle;  /* while idle; once the server has ended, for a user that takes nothing */
     uint64_t parked_us; /* since when it is idle */
     size_t flush_bytes; /* held when the timer was set for the user */
+    size_t lead_len;
+    uint8_t lead[PROXY_WRITE_MAX]; /* what it began with, ahead of TLS, too */
 };
 
 static inline struct chan *upstream_chan(struct upstream *u)
@@ -43,13 +46,15 @@ static inline bool upstream_is_open(const struct upstream *u)
     return tls_chan_is_open(&u->tls);
 }
 
-/* A new one, its channel not live yet; NULL without memory. */
-struct upstream *upstream_new(struct wsp_loop *loop, struct upstream_user *user);
+/* A new one, its channel not live yet; NULL without memory. `lead` is sent ahead of all else, and
+ * may be empty. */
+struct upstream *upstream_new(struct wsp_loop *loop, struct upstream_user *user, struct slice lead);
 
 /* The same for an HTTPS server: see tls_chan_init. NULL without memory, or when `server_name` is
  * unusable. */
 struct upstream *upstream_new_tls(struct wsp_loop *loop, struct upstream_user *user,
-                                  struct tls_context *context, const char *server_name);
+                                  struct slice lead, struct tls_context *context,
+                                  const char *server_name);
 
 /* Aborts the channel if it is live and frees it. Accepts NULL. */
 void upstream_free(struct upstream *u);
@@ -65,9 +70,12 @@ enum upstream_choice {
  * byte that comes: nobody has asked for one. */
 void upstream_park(struct upstream *u, struct list *pool, uint64_t idle_us);
 
-/* Takes the one parked last that is still open out of a pool; NULL when there is none of the
- * choice. */
-struct upstream *upstream_take(struct list *pool, enum upstream_choice choice,
+/* Of those that began with `lead`, takes the one parked last that is still open out of a pool; NULL
+ * when there is none of the choice. */
+struct upstream *upstream_take(struct list *pool, enum upstream_choice choice, struct slice lead,
                                struct upstream_user *user);
+
+/* Frees those in a pool that began with `lead`. */
+void upstream_free_led(struct list *pool, struct slice lead);
 
 #endif

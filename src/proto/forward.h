@@ -10,6 +10,7 @@
 #define PROTO_FORWARD_H
 
 #include "base/slice.h"
+#include "proto/proxy_header.h"
 #include "wsp/err.h"
 
 #define FORWARD_URL_MAX 4096 /* bytes of the longest URL we accept or write */
@@ -80,6 +81,10 @@ bool forward_query_find(struct slice query, const char *name, char *out, size_t 
 
 /* True when every pair of a query can be read: none that forward_query_find would pass over. */
 bool forward_query_ok(struct slice query);
+
+/* The option proxy_protocol=v1|v2 of a service, PROXY_NONE without it. False: it has another value,
+ * and *out is untouched. */
+bool forward_proxy_version(const struct forward *f, enum proxy_version *out);
 
 /*
  * The channel name under which wsps files a URL: http and https: "http:" mode ":" value; others:

@@ -59,3 +59,18 @@ bool forward_query_ok(struct slice query)
     }
     return true;
 }
+
+bool forward_proxy_version(const struct forward *f, enum proxy_version *out)
+{
+    char value[FORWARD_URL_MAX];
+    size_t len;
+
+    if (!forward_query_find(f->query, "proxy_protocol", value, sizeof(value), &len)) {
+        *out = PROXY_NONE;
+        return true;
+    }
+    if (len != 2 || value[0] != 'v' || (value[1] != '1' && value[1] != '2'))
+        return false;
+    *out = value[1] == '1' ? PROXY_V1 : PROXY_V2;
+    return true;
+}

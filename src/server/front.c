@@ -28,11 +28,27 @@ void front_use(struct front *f, struct service *service)
         list_push(&service->users, &f->user.node);
 }
 
+size_t front_proxy_header(struct front *f, enum proxy_version version, uint8_t out[PROXY_WRITE_MAX])
+{
+    struct proxy_header h;
+
+    if (version == PROXY_NONE)
+        return 0;
+    if (f->local.len == 0) {
+        f->local.len = sizeof(f->local.storage);
+        getsockname(f->conn.stream.watch.fd, &f->local.sa, &f->local.len);
+    }
+    h.known = address_ip_port(&f->visitor, &h.from);
+    address_ip_port(&f->local, &h.to); /* over a unix socket: to 0.0.0.0, but by him all the same */
+    return proxy_header_write(&h, version, out);
+}
+
 /* All but the place in the listener. */
 static void forget(struct front *f)
 {
     struct server *s = f->server;
 
+    reverse_leave(f);
     front_use(f, NULL);
     http_conn_fini(&f->conn);
     list_remove(&f->node);
@@ -194,7 +210,7 @@ static void to_service(struct front *f, const struct http1_head *head, struct sl
                          "the service is offline: its client is not connected");
     else if (f->service->kind != SERVICE_TCP)
         reverse_request(f, head, d->rest, d->query);
-    else if (ws_wrap_request(&f->conn, head, behind, f->service))
+    else if (ws_wrap_request(f, head, behind))
         forget(f);
 }
 

@@ -30,6 +30,11 @@ void front_accept(struct server *s, int fd, const struct address *peer,
 /* Idle ones end, the others after their current request. */
 void fronts_drain(struct server *s);
 
+/* The header that a connection to a service begins with for the current request; returns its
+ * bytes, 0 for PROXY_NONE. */
+size_t front_proxy_header(struct front *f, enum proxy_version version,
+                          uint8_t out[PROXY_WRITE_MAX]);
+
 /* Ends it at once. */
 void front_free(struct front *f);
 

@@ -100,6 +100,7 @@ static const char *judge_channel(struct service_wanted *w)
 
     w->kind = SERVICE_CHANNEL;
     w->domain = false;
+    w->proxy = PROXY_NONE;
     if (w->f.mode.len || name.len == 0 || name.len > SERVICE_VALUE_MAX ||
         memchr(name.p, '\0', name.len) ||
         (name.len >= n && slice_eq_str(slice_of(name.p, n), reserved)))
@@ -140,6 +141,8 @@ static const char *judge(const struct server *s, struct service_wanted *w, char 
     why = w->domain ? domain_fault(s, value) : path_fault(s, value);
     if (!why && w->kind == SERVICE_HTTPS)
         why = service_tls_fault(s, f->query);
+    if (!why && !forward_proxy_version(f, &w->proxy))
+        why = "proxy_protocol must be v1 or v2";
     memcpy(w->value, value.p, value.len);
     w->value[value.len] = '\0';
     return why;

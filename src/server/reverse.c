@@ -67,35 +67,40 @@ void reverse_request(struct front *f, const struct http1_head *head, struct slic
     http_conn_exchange(&f->conn);
 }
 
-static struct upstream *new_upstream(struct service *s, struct http_conn *c)
+static struct upstream *new_upstream(struct service *s, struct http_conn *c, struct slice lead)
 {
     struct tls_context *context;
     char host[256];
 
     if (s->kind != SERVICE_HTTPS)
-        return upstream_new(c->stream.loop, &c->user);
+        return upstream_new(c->stream.loop, &c->user, lead);
     context = service_tls(s);
     if (!context || s->host.len >= sizeof(host))
         return NULL;
     memcpy(host, s->host.p, s->host.len);
     host[s->host.len] = '\0';
-    return upstream_new_tls(c->stream.loop, &c->user, context, host);
+    return upstream_new_tls(c->stream.loop, &c->user, lead, context, host);
 }
 
+/* Where the service is told the visitor's address, a connection to it serves him alone. */
 struct upstream *reverse_upstream(struct http_conn *c, enum upstream_choice choice,
                                   enum failure *why)
 {
-    struct service *s = front_of_conn(c)->service;
+    struct front *f = front_of_conn(c);
+    struct service *s = f->service;
+    uint8_t header[PROXY_WRITE_MAX];
+    struct slice lead;
     struct upstream *u;
     enum wsp_err err;
 
     *why = FAILURE_NO_LINK;
     if (!s)
         return NULL;
-    u = upstream_take(&s->pool, choice, &c->user);
+    lead = slice_of(header, front_proxy_header(f, s->proxy, header));
+    u = upstream_take(&s->pool, choice, lead, &c->user);
     if (u)
         return u;
-    u = new_upstream(s, c);
+    u = new_upstream(s, c, lead);
     if (!u) {
         *why = FAILURE_GENERAL;
         return NULL;
@@ -123,11 +128,22 @@ void reverse_spare(struct http_conn *c, struct upstream *u)
     struct service *s = front_of_conn(c)->service;
     size_t idle = 0;
 
-    if (s)
-        for (struct list *n = s->pool.next; n != &s->pool; n = n->next)
-            idle++;
-    if (!s || idle >= POOL_MAX)
+    if (!s) {
         upstream_free(u);
-    else
-        upstream_park(u, &s->pool, POOL_IDLE_US);
+        return;
+    }
+    for (struct list *n = s->pool.next; n != &s->pool; n = n->next)
+        idle++;
+    if (idle >= POOL_MAX)
+        upstream_free(container_of(s->pool.next, struct upstream, node));
+    upstream_park(u, &s->pool, POOL_IDLE_US);
+}
+
+void reverse_leave(struct front *f)
+{
+    struct service *s = f->service;
+    uint8_t header[PROXY_WRITE_MAX];
+
+    if (s && s->proxy != PROXY_NONE && f->local.len)
+        upstream_free_led(&s->pool, slice_of(header, front_proxy_header(f, s->proxy, header)));
 }

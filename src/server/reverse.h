@@ -15,4 +15,7 @@ struct upstream *reverse_upstream(struct http_conn *c, enum upstream_choice choi
 void reverse_failed(struct http_conn *c, struct slice text);
 void reverse_spare(struct http_conn *c, struct upstream *u);
 
+/* The visitor's connection ends: what is kept for him alone ends, too. */
+void reverse_leave(struct front *f);
+
 #endif

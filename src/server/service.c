@@ -37,6 +37,7 @@ struct service *service_new(struct peer *p, const struct service_wanted *w, stru
     s->server = p->server;
     s->instance = p->instance;
     s->kind = w->kind;
+    s->proxy = w->proxy;
     s->name = s->node.key = keep(&at, slice_str(w->name));
     s->url = keep(&at, url);
     s->value = keep(&at, slice_str(w->value));

@@ -6,6 +6,7 @@
 #define SERVER_SERVICE_H
 
 #include "proto/forward.h"
+#include "proto/proxy_header.h"
 #include "server/instance.h"
 #include "server/peer.h"
 
@@ -28,17 +29,18 @@ struct service {
     struct instance *instance; /* borrowed: its client; NULL once that is gone */
     struct claim *claim;       /* wsp.1: its registration's open channel, or NULL */
     enum service_kind kind;
-    struct slice name;       /* owned memory, as all slices here */
-    struct slice url;        /* as registered: what an open carries */
-    struct slice value;      /* path without slashes at its ends, or domain in lower case */
-    struct slice base;       /* path before every request's rest; "" or "/…" without a last '/' */
-    bool base_slash;         /* the base was written with a last '/' */
-    struct slice host;       /* of the service, for TLS: IPv6 without brackets */
-    struct slice query;      /* of the url: options such as origin, insecure, pin, ca */
-    struct tls_context *tls; /* a reference; NULL until needed */
-    struct timer expiry;     /* when it is forgotten, once its client is gone */
-    struct list pool;        /* idle upstreams */
-    struct list users;       /* struct service_user: connections to it */
+    struct slice name;  /* owned memory, as all slices here */
+    struct slice url;   /* as registered: what an open carries */
+    struct slice value; /* path without slashes at its ends, or domain in lower case */
+    struct slice base;  /* path before every request's rest; "" or "/…" without a last '/' */
+    bool base_slash;    /* the base was written with a last '/' */
+    struct slice host;  /* of the service, for TLS: IPv6 without brackets */
+    struct slice query; /* of the url: options such as origin, insecure, pin, ca */
+    enum proxy_version proxy; /* the header that connections to it begin with */
+    struct tls_context *tls;  /* a reference; NULL until needed */
+    struct timer expiry;      /* when it is forgotten, once its client is gone */
+    struct list pool;         /* idle upstreams */
+    struct list users;        /* struct service_user: connections to it */
     char memory[];
 };
 
@@ -54,6 +56,7 @@ struct service_wanted {
     struct forward f;
     enum service_kind kind;
     bool domain;
+    enum proxy_version proxy;
     char value[SERVICE_VALUE_MAX + 1]; /* without slashes at its ends; a domain in lower case */
     char name[SERVICE_NAME_MAX];
 };

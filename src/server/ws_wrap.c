@@ -363,23 +363,25 @@ static bool check(struct http_conn *c, const struct http1_head *head, const stru
     return u->status == 101;
 }
 
-static struct ws_wrap *wrap_new(struct service *s, const struct ws_upgrade *u, struct slice behind)
+static struct ws_wrap *wrap_new(struct front *f, const struct ws_upgrade *u, struct slice behind)
 {
+    struct server *s = f->server;
     struct ws_wrap *w = calloc(1, sizeof(*w));
 
     if (!w || (behind.len && buf_append(&w->early, behind.p, behind.len) != WSP_OK)) {
         free(w);
         return NULL;
     }
-    w->server = s->server;
+    w->server = s;
     w->upgrade = *u;
     w->user.end = on_service_end;
     w->visitor.timer.fire = on_timer;
-    w->visitor.stream.loop = s->server->loop;
+    w->visitor.stream.loop = s->loop;
     w->visitor.stream.watch.fd = -1;
     list_init(&w->node);
     list_init(&w->user.node);
     chan_init(&w->chan, &ops);
+    w->chan.lead = slice_of(w->lead, front_proxy_header(f, f->service->proxy, w->lead));
     return w;
 }
 
@@ -397,24 +399,24 @@ static enum wsp_err start(struct ws_wrap *w, struct http_conn *c, struct service
     return err;
 }
 
-bool ws_wrap_request(struct http_conn *c, const struct http1_head *head, struct slice behind,
-                     struct service *s)
+bool ws_wrap_request(struct front *f, const struct http1_head *head, struct slice behind)
 {
+    struct service *s = f->service;
     struct ws_upgrade upgrade;
     struct ws_wrap *w;
     enum wsp_err err;
 
-    if (!check(c, head, s, &upgrade))
+    if (!check(&f->conn, head, s, &upgrade))
         return false;
-    w = wrap_new(s, &upgrade, behind);
-    err = w ? start(w, c, s) : WSP_ERR_NOMEM;
+    w = wrap_new(f, &upgrade, behind);
+    err = w ? start(w, &f->conn, s) : WSP_ERR_NOMEM;
     if (err == WSP_OK) {
         list_push(&s->server->wraps, &w->node);
         list_push(&s->users, &w->user.node);
         return true;
     }
     discard(w);
-    http_conn_refuse(c, 503, "Retry-After: 5\r\n",
+    http_conn_refuse(&f->conn, 503, "Retry-After: 5\r\n",
                      err == WSP_ERR_REFUSED ? failure_text(FAILURE_NO_LINK) : "out of resources");
     return false;
 }

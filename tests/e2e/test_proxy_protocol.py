@@ -14,38 +14,12 @@ from harness.env import patience
 from harness.front_proxies import haproxy, nginx
 from harness.http_client import exchange, read_response
 from harness.net import connect, free_port, how_it_ends, is_silent, reset
+from harness.proxied import HEADER, SERVER, VISITOR, proxied
 from harness.proxy_header import SIGNATURE, v1, v2, v2_raw
 from harness.reverse import Rig, request
-from harness.tap import Tap
 
-VISITOR, SERVER = "203.0.113.9", "203.0.113.1"
-HEADER = v2(VISITOR, SERVER)
 ASK = request("GET /api/x")
 WRONG_LINK = request(f"GET {PATH}", "Upgrade: websocket", "Proto: 0.10", "Auth: wrong")
-
-
-class ProxiedRig(Rig):
-    """wspc comes through something that puts the header in; a visitor brings his own."""
-
-    def link_port(self):
-        self.tap = Tap(self.port, request=lambda head: v1("203.0.113.5", SERVER, 5) + head)
-        return self.tap.__enter__().port
-
-    def connect(self, header=HEADER):
-        sock = connect(self.port)
-        sock.sendall(header)
-        return sock
-
-
-@contextlib.contextmanager
-def proxied(farm, *remotes, time=(), **wsps):
-    wsps = {"proxy_protocol": "required", **wsps}
-    rig = ProxiedRig(farm, *remotes, time={"handshake": 1, **dict(time)}, wsps=wsps)
-    try:
-        yield rig
-    finally:
-        rig.wspc.stop()
-        rig.tap.__exit__()
 
 
 @pytest.fixture(scope="module")

@@ -277,6 +277,35 @@ static void test_redact(void **state)
     assert_string_equal(out, "tunnel:");
 }
 
+static void test_proxy_version(void **state)
+{
+    static const struct {
+        const char *url;
+        bool ok;
+        enum proxy_version version;
+    } rows[] = {
+        {"http://h?mode=path&value=a", true, PROXY_NONE},
+        {"http://h?mode=path&value=a&proxy_protocol=v1", true, PROXY_V1},
+        {"http://h?proxy_protocol=%76%32&mode=path", true, PROXY_V2},
+        {"http://h?proxy_protocol=v2&proxy_protocol=v1", true, PROXY_V2},
+        {"http://h?Proxy_protocol=v2", true, PROXY_NONE},
+        {"http://h?proxy_protocol=", false, PROXY_NONE},
+        {"http://h?proxy_protocol", false, PROXY_NONE},
+        {"http://h?proxy_protocol=v3", false, PROXY_NONE},
+        {"http://h?proxy_protocol=V1", false, PROXY_NONE},
+        {"http://h?proxy_protocol=v1%00", false, PROXY_NONE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        enum proxy_version version = PROXY_NONE;
+
+        assert_int_equal(parse(rows[i].url), WSP_OK);
+        assert_int_equal(forward_proxy_version(&fwd, &version), rows[i].ok);
+        assert_int_equal(version, rows[i].version);
+    }
+}
+
 static void test_channel_name(void **state)
 {
     static const char *const rows[][2] = {
@@ -367,8 +396,9 @@ int main(void)
         cmocka_unit_test(test_recorded),      cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_error_secrets), cmocka_unit_test(test_error_is_cut),
         cmocka_unit_test(test_limits),        cmocka_unit_test(test_write_needs_room),
-        cmocka_unit_test(test_redact),        cmocka_unit_test(test_channel_name),
-        cmocka_unit_test(test_open_write),    cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_redact),        cmocka_unit_test(test_proxy_version),
+        cmocka_unit_test(test_channel_name),  cmocka_unit_test(test_open_write),
+        cmocka_unit_test(test_fields),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
