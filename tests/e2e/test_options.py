@@ -1,5 +1,6 @@
 """The options of both daemons, each end to end; what ps shows; exit statuses."""
 
+import signal
 import subprocess
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import pytest
 
 from harness.channels import echoes
 from harness.curl import fetch
-from harness.daemons import AUTH, LISTENING, command, entry, environment
+from harness.daemons import AUTH, LISTENING, RELOADED, command, entry, environment
 from harness.env import patience
 from harness.net import connect, eventually, free_port
 from harness.programs import run
@@ -144,6 +145,26 @@ def test_wsps_over_its_file(farm, origin, tmp_path):
     farm.wspc(client).wait_line(REGISTERED)
     host = "Host: www.example.org"
     assert len(fetch("-H", host, f"http://127.0.0.1:{port}/length/5")) == 5
+
+
+def test_options_stay_over_a_reloaded_file(farm, secret):
+    """The file of the secret is read again, too; without a configuration file only that one is."""
+    port = free_port()
+    config = {"bind": "127.0.0.1", "port": free_port(), "path": "/a"}
+    args = ["-p", port, "--auth-file", secret]
+    server = farm.start("wsps", config, args=args)
+    alone = farm.start("wsps", None, args=["-p", free_port(), "--auth-file", secret])
+    for daemon in (server, alone):
+        daemon.wait_line(LISTENING)
+    secret.write_text("another-s3cret\n")
+    server.reload(path="/b", port=free_port(), auth="not-this-one")
+    alone.signal(signal.SIGHUP)
+    alone.wait_line(RELOADED)
+    farm.wspc(entry(port, path="/b", auth="another-s3cret", dynamic=[]))
+    secret.write_text("\n")
+    since = server.mark()
+    server.signal(signal.SIGHUP)
+    server.wait_line("not reloaded.*--auth-file: .*its first line is empty", since=since)
 
 
 def test_wspc_over_its_file(farm, world, echo):
