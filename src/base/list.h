@@ -49,6 +49,16 @@ static inline void list_remove(struct list *node)
     list_init(node);
 }
 
+/* Counts the nodes, one by one. */
+static inline size_t list_count(const struct list *head)
+{
+    size_t n = 0;
+
+    for (const struct list *node = head->next; node != head; node = node->next)
+        n++;
+    return n;
+}
+
 /* Takes the first node, or NULL. */
 static inline struct list *list_shift(struct list *head)
 {

@@ -4,6 +4,7 @@
 
 #include "config/wspc_config.h"
 #include "core/credit.h"
+#include "core/status.h"
 #include "net/egress.h"
 #include "net/resolver.h"
 
@@ -17,9 +18,10 @@ struct client {
     struct egress egress;             /* what tunnels may reach */
     struct session **session;         /* owned; one for each config->client */
     size_t session_count;
-    bool draining;       /* nothing new is begun */
-    struct timer drain;  /* until all is ended all the same */
-    struct task drained; /* calls on_drained */
+    struct link_totals ended; /* what the links that are gone have done */
+    bool draining;            /* nothing new is begun */
+    struct timer drain;       /* until all is ended all the same */
+    struct task drained;      /* calls on_drained */
     void (*on_drained)(struct client *c);
     void (*on_links)(struct client *c); /* a link came or went; NULL: nobody wants to know */
 };

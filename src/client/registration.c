@@ -1,5 +1,6 @@
 #include "client/registration.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "client/uplink.h"
@@ -48,6 +49,7 @@ static void refused(struct registration *r, struct slice text)
     struct session *s = r->session;
     const char *what = hint(text);
 
+    snprintf(r->error, sizeof(r->error), "%.*s", SLICE_FMT(text));
     r->state = REGISTRATION_REFUSED;
     r->backoff_us = r->backoff_us ? r->backoff_us * 2 : BACKOFF_MIN_US;
     if (r->backoff_us > BACKOFF_MAX_US)
@@ -104,6 +106,7 @@ static void ask(struct registration *r)
         timer_set(loop_of(s), &r->timer, loop_now(loop_of(s)) + ANSWER_US) != WSP_OK) {
         chan_forget(&r->chan);
         r->state = REGISTRATION_REFUSED;
+        snprintf(r->error, sizeof(r->error), "it cannot be asked for: a limit is reached");
         timer_set(loop_of(s), &r->timer, loop_now(loop_of(s)) + BACKOFF_MIN_US);
     }
 }

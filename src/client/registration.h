@@ -7,6 +7,8 @@
 
 #include "client/session.h"
 
+#define REGISTRATION_ERROR_MAX 160
+
 enum registration_state {
     REGISTRATION_WANTED, /* to be asked for */
     REGISTRATION_ASKED,  /* CONNECT is out */
@@ -23,6 +25,7 @@ struct registration {
     enum registration_state state;
     struct timer timer; /* for the answer, or until the next try */
     uint64_t backoff_us;
+    char error[REGISTRATION_ERROR_MAX]; /* REFUSED: why */
 };
 
 /* Allocates them for the session's configuration. WSP_OK or WSP_ERR_NOMEM. */

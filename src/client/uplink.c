@@ -62,6 +62,7 @@ static void retry(struct uplink *u, const char *why)
 {
     uint64_t delay = next_delay(u);
 
+    snprintf(u->error, sizeof(u->error), "%s", why);
     log_info(log_of(u), "%s: %s: %s; next try in %.1f s", u->name,
              u->state == UPLINK_UP ? "down" : "cannot connect", why, (double)delay / 1e6);
     dial_cancel(&u->dial);
@@ -82,6 +83,7 @@ static void on_link_end(struct carrier *c, const char *why)
     struct uplink *u = container_of(c, struct uplink, carrier);
     struct session *s = u->session;
 
+    link_totals_add(&client_of(u)->ended, &c->link);
     if (loop_now(loop_of(u)) - c->link.began_us >= time_of(u)->healthy_us)
         u->backoff_us = 0;
     if (u->leaving) {

@@ -8,6 +8,8 @@
 #include "net/carrier.h"
 #include "net/dialer.h"
 
+#define UPLINK_ERROR_MAX 384
+
 enum uplink_state {
     UPLINK_WAITING,    /* until the back-off has passed */
     UPLINK_DIALING,    /* TCP */
@@ -22,14 +24,15 @@ struct uplink {
     struct session *session;
     char name[LINK_NAME_MAX]; /* "link 1"; "link 1.2" for the second of the first entry */
     enum uplink_state state;
-    bool leaving;           /* the server wants nothing new on it: another takes its place */
-    struct carrier carrier; /* UPLINK_UP */
-    struct dial dial;       /* UPLINK_DIALING */
-    struct stream stream;   /* between that and UPLINK_UP */
-    struct via via;         /* UPLINK_TUNNELLING */
-    struct upgrade upgrade; /* UPLINK_UPGRADING */
-    struct timer timer;     /* back-off or handshake */
-    uint64_t backoff_us;    /* upper bound of the next wait */
+    bool leaving;                 /* the server wants nothing new on it: another takes its place */
+    struct carrier carrier;       /* UPLINK_UP */
+    struct dial dial;             /* UPLINK_DIALING */
+    struct stream stream;         /* between that and UPLINK_UP */
+    struct via via;               /* UPLINK_TUNNELLING */
+    struct upgrade upgrade;       /* UPLINK_UPGRADING */
+    struct timer timer;           /* back-off or handshake */
+    uint64_t backoff_us;          /* upper bound of the next wait */
+    char error[UPLINK_ERROR_MAX]; /* why the last attempt or link ended; "" so far */
 };
 
 /* Begins to connect. NULL without memory. */

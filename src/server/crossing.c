@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "server/service.h"
-
 enum {
     ANSWER_US = 5000000, /* 0.10 openers do not wait longer */
     WRONG_MAX = 10,      /* wrong passwords of one link in a minute */
@@ -25,6 +23,7 @@ static void forget(struct crossing *x)
 
     timer_clear(s->loop, &x->timer);
     list_remove(&x->node);
+    list_remove(&x->user.node);
     free(x);
     server_use_ended(s);
 }
@@ -82,7 +81,14 @@ static void on_timeout(struct timer *t)
     forget(x);
 }
 
-static struct crossing *crossing_new(struct peer *opener)
+/* What is open goes on without the name. */
+static void on_service_end(struct service_user *u, bool gently)
+{
+    (void)gently;
+    list_remove(&u->node);
+}
+
+static struct crossing *crossing_new(struct peer *opener, struct service *to)
 {
     struct server *s = opener->server;
     struct crossing *x = calloc(1, sizeof(*x));
@@ -95,7 +101,9 @@ static struct crossing *crossing_new(struct peer *opener)
     x->timer.fire = on_timeout;
     x->server = s;
     x->opener = opener;
+    x->user.end = on_service_end;
     list_push(&s->crossings, &x->node);
+    list_push(&to->users, &x->user.node);
     return x;
 }
 
@@ -142,7 +150,7 @@ void crossing_open(struct peer *opener, struct link *l, struct slice id,
         link_refuse(l, id, "interrupted");
         return;
     }
-    x = crossing_new(opener);
+    x = crossing_new(opener, s);
     if (!x || timer_set(loop, &x->timer, loop_now(loop) + ANSWER_US) != WSP_OK ||
         (err = bridge_open(&x->bridge, l, id, to, request)) != WSP_OK) {
         link_refuse(l, id, err == WSP_ERR_LIMIT ? "limit" : "out of resources");

@@ -3,14 +3,15 @@
 #define SERVER_CROSSING_H
 
 #include "core/bridge.h"
-#include "server/peer.h"
+#include "server/service.h"
 
 struct crossing {
     struct bridge bridge;
     struct list node; /* on server->crossings */
     struct server *server;
-    struct peer *opener; /* borrowed; only while the open is not answered */
-    struct timer timer;  /* for the answer */
+    struct service_user user; /* on service->users, while that is registered */
+    struct peer *opener;      /* borrowed; only while the open is not answered */
+    struct timer timer;       /* for the answer */
 };
 
 static inline struct crossing *crossing_of(struct list *node)

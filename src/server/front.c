@@ -140,6 +140,7 @@ static void on_link_request(struct front *f, const struct http1_head *head, stru
         upgrade(f, &v, behind);
         return;
     }
+    s->links_refused++;
     log_refusal(f, &v);
     v.body[strcspn(v.body, "\n")] = '\0';
     http_conn_refuse(&f->conn, v.status, v.extra, v.body);

@@ -1,5 +1,6 @@
 #include "server/instance.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "server/service.h"
@@ -55,6 +56,14 @@ void instance_join(struct peer *p, const uint8_t id[MSG_INSTANCE_LEN])
     own->node.key = slice_of(own->id, sizeof(own->id));
     if (map_add(&p->server->instances, &own->node) != WSP_OK)
         own->node.key.len = 0;
+}
+
+void instance_text(const struct instance *i, char out[INSTANCE_TEXT_MAX])
+{
+    out[0] = '\0';
+    if (i->node.key.len)
+        snprintf(out, INSTANCE_TEXT_MAX, "%02x%02x%02x%02x", i->id[0], i->id[1], i->id[2],
+                 i->id[3]);
 }
 
 static void free_services(struct instance *i, bool gently)

@@ -27,6 +27,11 @@ enum wsp_err instance_new(struct peer *p);
  * it stays on its own. */
 void instance_join(struct peer *p, const uint8_t id[MSG_INSTANCE_LEN]);
 
+/* The first digits of its id, for people: it is not all told, since who knows it can be part of the
+ * instance. "" when it has none. */
+#define INSTANCE_TEXT_MAX 9
+void instance_text(const struct instance *i, char out[INSTANCE_TEXT_MAX]);
+
 /* The link has ended; with the last one, the instance and its names do. */
 void instance_leave(struct peer *p);
 

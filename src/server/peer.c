@@ -63,6 +63,7 @@ void peers_drain(struct server *s)
 static void peer_forget(struct peer *p)
 {
     instance_leave(p);
+    link_totals_add(&p->server->ended, &p->carrier.link);
     p->server->peer_count--;
     list_remove(&p->node);
     listener_release(&p->server->listener);

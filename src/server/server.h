@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "config/wsps_config.h"
 #include "core/credit.h"
+#include "core/status.h"
 #include "net/egress.h"
 #include "net/listener.h"
 #include "net/outbound.h"
@@ -29,10 +30,12 @@ struct server {
     size_t offline_count;        /* services whose client has gone */
     struct tls_context *tls;     /* a reference: trust in the system's roots; NULL until needed */
     size_t peer_count;
-    unsigned last_peer;  /* number of the newest link, for its name */
-    bool draining;       /* nothing new is begun */
-    struct timer drain;  /* until all is ended all the same */
-    struct task drained; /* calls on_drained */
+    struct link_totals ended; /* what the links that are gone have done */
+    uint64_t links_refused;   /* requests for a link that got another answer than 101 */
+    unsigned last_peer;       /* number of the newest link, for its name */
+    bool draining;            /* nothing new is begun */
+    struct timer drain;       /* until all is ended all the same */
+    struct task drained;      /* calls on_drained */
     void (*on_drained)(struct server *s);
     struct log_limit noise; /* for log lines about strangers' faults */
 };
