@@ -29,7 +29,8 @@ _wspc() {
         *)
             mapfile -t COMPREPLY < <(compgen -W "
                 -s --server -D --dynamic -L --local -R --remote -W --channel --auth-file
-                -c --config --log-level --log-file -t --check -v --version -h --help
+                -c --config --log-level --log-file -t --check --status --json
+                -v --version -h --help
                 " -- "$cur")
             ;;
     esac

@@ -10,5 +10,7 @@ complete -c wspc -s c -l config -r -F -d 'configuration file (default: wspc.json
 complete -c wspc -l log-level -x -a 'error warn info debug trace' -d 'error, warn, info (default), debug or trace'
 complete -c wspc -l log-file -r -F -d 'append the log to FILE instead of standard output'
 complete -c wspc -s t -l check -d 'check the configuration and exit'
+complete -c wspc -l status -d 'show what the running daemon does, and exit'
+complete -c wspc -l json -d 'with --status: as JSON'
 complete -c wspc -s v -l version -d 'print the version and exit'
 complete -c wspc -s h -l help -d 'print this help and exit'

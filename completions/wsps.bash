@@ -19,7 +19,7 @@ _wsps() {
         *)
             mapfile -t COMPREPLY < <(compgen -W "
                 -p --port --path --host --bind --auth-file -c --config --log-level --log-file
-                -t --check -v --version -h --help
+                -t --check --status --json -v --version -h --help
                 " -- "$cur")
             ;;
     esac

@@ -9,5 +9,7 @@ complete -c wsps -s c -l config -r -F -d 'configuration file (default: wsps.json
 complete -c wsps -l log-level -x -a 'error warn info debug trace' -d 'error, warn, info (default), debug or trace'
 complete -c wsps -l log-file -r -F -d 'append the log to FILE instead of standard output'
 complete -c wsps -s t -l check -d 'check the configuration and exit'
+complete -c wsps -l status -d 'show what the running daemon does, and exit'
+complete -c wsps -l json -d 'with --status: as JSON'
 complete -c wsps -s v -l version -d 'print the version and exit'
 complete -c wsps -s h -l help -d 'print this help and exit'

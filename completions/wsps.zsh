@@ -11,5 +11,7 @@ _arguments -s -S \
     '--log-level=[error, warn, info (default), debug or trace]:LEVEL:(error warn info debug trace)' \
     '--log-file=[append the log to FILE instead of standard output]:FILE:_files' \
     '(-t --check)'{-t,--check}'[check the configuration and exit]' \
+    '--status[show what the running daemon does, and exit]' \
+    '--json[with --status: as JSON]' \
     '(-v --version)'{-v,--version}'[print the version and exit]' \
     '(-h --help)'{-h,--help}'[print this help and exit]'

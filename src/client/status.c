@@ -30,7 +30,10 @@ static void next_try_write(const struct client *c, const struct timer *t, struct
 
 static void uplink_write(const struct uplink *u, struct json_out *j)
 {
-    static const char *const states[] = {"waiting", "connecting", "upgrading", "up"};
+    static const char *const states[] = {
+        [UPLINK_WAITING] = "waiting",       [UPLINK_DIALING] = "connecting",
+        [UPLINK_TUNNELLING] = "tunnelling", [UPLINK_SECURING] = "securing",
+        [UPLINK_UPGRADING] = "upgrading",   [UPLINK_UP] = "up"};
     const struct client *c = u->session->client;
 
     json_out_object(j, NULL);
@@ -46,7 +49,8 @@ static void uplink_write(const struct uplink *u, struct json_out *j)
 
 static void listener_write(const struct proxy_listener *p, struct json_out *j)
 {
-    static const char *const kinds[] = {"socks5", "http", "local"};
+    static const char *const kinds[] = {
+        [WSPC_SOCKS5] = "socks5", [WSPC_HTTP] = "http", [WSPC_LOCAL] = "local"};
     char text[ADDRESS_TEXT_MAX];
 
     address_text(&p->listener.local, text);
@@ -60,7 +64,11 @@ static void listener_write(const struct proxy_listener *p, struct json_out *j)
 
 static void registration_write(const struct registration *r, struct json_out *j)
 {
-    static const char *const states[] = {"waiting", "asked", "late", "registered", "refused"};
+    static const char *const states[] = {[REGISTRATION_WANTED] = "waiting",
+                                         [REGISTRATION_ASKED] = "asked",
+                                         [REGISTRATION_LATE] = "late",
+                                         [REGISTRATION_DONE] = "registered",
+                                         [REGISTRATION_REFUSED] = "refused"};
     bool refused = r->state == REGISTRATION_REFUSED;
 
     json_out_object(j, NULL);

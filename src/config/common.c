@@ -188,6 +188,24 @@ bool config_dialect_read(const struct json_at *object, enum config_dialect *dial
     return json_fail(&at, "expected auto, 0.10 or wsp.1");
 }
 
+bool config_status_read(const struct json_at *root, char **out)
+{
+    struct json_at at;
+
+    if (!json_get_string(root, "status", out))
+        return false;
+    config_drop_empty(out);
+    if (!*out)
+        return true;
+    if (strcmp(*out, "off") == 0)
+        (*out)[0] = '\0';
+    else if ((**out != '/' || strlen(*out) > CONFIG_UNIX_PATH_MAX) &&
+             json_member(root, "status", &at))
+        return json_fail(&at, "expected an absolute path of at most %d bytes, or \"off\"",
+                         CONFIG_UNIX_PATH_MAX);
+    return true;
+}
+
 /* HTTP trims blanks around a value, so a secret with them could never match. */
 static const char *auth_fault(const char *auth)
 {

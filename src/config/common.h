@@ -60,6 +60,11 @@ bool config_dialect_read(const struct json_at *object, enum config_dialect *dial
 /* Reads a secret that travels in an HTTP header; "" counts as not set. */
 bool config_auth_read(const struct json_at *object, const char *key, char **out);
 
+#define CONFIG_UNIX_PATH_MAX 107 /* bytes: sun_path, less its NUL */
+
+/* Key `status`: the path of a unix socket. NULL: the default place; "": none ("off"). */
+bool config_status_read(const struct json_at *root, char **out);
+
 /* A literal address, IPv4 or (without brackets and zone) IPv6. */
 bool config_address_ok(struct slice host);
 /* The same or a DNS name: letters, digits, '-', '_' and '.'. */

@@ -54,6 +54,7 @@ void wspc_config_fini(struct wspc_config *c)
 {
     config_log_fini(&c->log);
     config_process_fini(&c->process);
+    free(c->status);
     for (size_t i = 0; i < c->client_count; i++)
         free_client(&c->client[i]);
     free(c->client);
@@ -383,14 +384,14 @@ static bool read_limits(const struct json_at *root, struct wspc_config *c)
 
 static bool read_root(struct json_doc *doc, struct wspc_config *c)
 {
-    static const char *const keys[] = {"log", "client", "time", "limits", CONFIG_PROCESS_KEYS,
-                                       NULL};
+    static const char *const keys[] = {
+        "log", "client", "time", "limits", "status", CONFIG_PROCESS_KEYS, NULL};
     struct json_at root;
 
     return json_root(doc, &root) && json_known_keys(&root, keys) &&
            config_log_read(&root, &c->log) && config_time_read(&root, &c->time) &&
-           config_process_read(&root, &c->process) && read_limits(&root, c) &&
-           read_clients(&root, c);
+           config_process_read(&root, &c->process) && config_status_read(&root, &c->status) &&
+           read_limits(&root, c) && read_clients(&root, c);
 }
 
 enum wsp_err wspc_config_load(struct wspc_config *c, const char *file, const struct overlay *over,

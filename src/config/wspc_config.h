@@ -55,6 +55,7 @@ struct wspc_config {
     struct config_log log;
     struct config_time time;
     struct config_process process;
+    char *status;               /* owned; key status: NULL: the default place, "": none */
     struct wspc_client *client; /* owned array */
     size_t client_count;
     struct config_memory memory; /* keys limits.memory and so on */

@@ -4,8 +4,6 @@
 
 #include "config/common.h"
 
-enum { UNIX_PATH_MAX = 107 }; /* sun_path, less its NUL */
-
 static bool is_http(const struct forward *f)
 {
     return slice_eq_str(f->scheme, "http") || slice_eq_str(f->scheme, "https");
@@ -84,7 +82,7 @@ const char *config_unix_fault(const struct forward *f)
 {
     if (f->host.len || f->port >= 0 || f->path.len < 2 || f->path.p[0] != '/')
         return "expected unix://channel[:password]@/path";
-    if (f->path.len > UNIX_PATH_MAX || memchr(f->path.p, '\0', f->path.len))
+    if (f->path.len > CONFIG_UNIX_PATH_MAX || memchr(f->path.p, '\0', f->path.len))
         return "the path of a unix socket can have up to 107 bytes";
     if (f->query.len || f->fragment.len)
         return "expected nothing behind the path";

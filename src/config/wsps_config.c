@@ -27,6 +27,7 @@ void wsps_config_fini(struct wsps_config *c)
 {
     config_log_fini(&c->log);
     config_process_fini(&c->process);
+    free(c->status);
     free(c->bind);
     free(c->path);
     free(c->auth);
@@ -225,14 +226,15 @@ static bool read_root(struct json_doc *doc, struct wsps_config *c)
                                        "dialect",
                                        "proxy_protocol",
                                        "trusted_proxies",
+                                       "status",
                                        CONFIG_PROCESS_KEYS,
                                        NULL};
     struct json_at root;
 
     return json_root(doc, &root) && json_known_keys(&root, keys) &&
            config_log_read(&root, &c->log) && config_time_read(&root, &c->time) &&
-           config_process_read(&root, &c->process) && read_port(&root, &c->port) &&
-           read_bind(&root, &c->bind) && read_path(&root, &c->path) &&
+           config_process_read(&root, &c->process) && config_status_read(&root, &c->status) &&
+           read_port(&root, &c->port) && read_bind(&root, &c->bind) && read_path(&root, &c->path) &&
            config_auth_read(&root, "auth", &c->auth) && read_host(&root, &c->host) &&
            config_ssl_read(&root, &c->ssl) && read_egress(&root, c) && read_upstream_ca(&root, c) &&
            config_dialect_read(&root, &c->dialect) && wsps_proxies_read(&root, &c->proxies) &&

@@ -17,6 +17,7 @@ struct wsps_config {
     struct config_log log;
     struct config_time time;
     struct config_process process;
+    char *status;        /* owned; key status: NULL: the default place, "": none */
     char *bind;          /* owned; key bind: address to listen on; NULL: all, IPv6 and IPv4 */
     unsigned port;       /* key port, required, 1..65535 */
     char *path;          /* owned; key path: "/" ; starts with '/' */

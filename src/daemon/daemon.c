@@ -56,6 +56,7 @@ static void end(struct daemon *d, int signal_number)
     log_info(loop_log(d->loop), "%s: %s, ending once open connections have finished", d->program,
              strsignal(signal_number));
     d->ending = true;
+    status_socket_stop(&d->status);
     notify_stopping(&d->notify, "ending once open connections have finished");
     d->on_end(d->ctx);
 }
@@ -210,6 +211,24 @@ void daemon_note_process(const struct daemon *d, const struct config_process *be
                  d->program);
 }
 
+void daemon_set_status(struct daemon *d, const char *path)
+{
+    char error[CONFIG_ERROR_MAX];
+
+    if (status_socket_move(&d->status, path, error) != WSP_OK)
+        log_error(loop_log(d->loop), "%s: the status socket stays where it is: %s", d->program,
+                  error);
+}
+
+enum wsp_err daemon_start_status(struct daemon *d, const char *path, const char *file,
+                                 char error[CONFIG_ERROR_MAX])
+{
+    struct status_source source = {
+        .program = d->program, .file = file, .write = d->on_status, .ctx = d->ctx};
+
+    return status_socket_start(&d->status, d->loop, path, &source, error);
+}
+
 void daemon_run(struct daemon *d)
 {
     loop_lws_run(d->lws);
@@ -224,6 +243,7 @@ void daemon_close(struct daemon *d)
 {
     int fd = d->signals.fd;
 
+    status_socket_stop(&d->status);
     loop_lws_free(d->lws);
     notify_close(&d->notify);
     if (d->loop)

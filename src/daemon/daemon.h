@@ -5,6 +5,7 @@
 #include "config/process.h"
 #include "daemon/log_output.h"
 #include "daemon/notify.h"
+#include "daemon/status_socket.h"
 #include "net/loop.h"
 #include "net/loop_lws.h"
 
@@ -15,11 +16,14 @@ struct daemon {
     struct log_output log;
     struct notify notify;
     struct watch signals;
+    struct status_socket status;
     bool ending;               /* a signal has come */
     void (*on_end)(void *ctx); /* asked to end: finish what is open, then call daemon_end */
     /* SIGHUP: read the configuration again and apply it, or change nothing and say why in `error`.
      * NULL: SIGHUP is as SIGTERM. */
     enum wsp_err (*on_reload)(void *ctx, char error[CONFIG_ERROR_MAX]);
+    /* --status: write members of the document's root. */
+    void (*on_status)(void *ctx, struct json_out *j);
     void *ctx; /* borrowed */
 };
 
@@ -47,6 +51,14 @@ void daemon_set_log(struct daemon *d, const struct config_log *log);
 /* From on_reload: says that only a restart changes the process, if that is asked for. */
 void daemon_note_process(const struct daemon *d, const struct config_process *before,
                          const struct config_process *now);
+
+/* From on_reload: the status socket is to be here, in the same way. */
+void daemon_set_status(struct daemon *d, const char *path);
+
+/* Opens the status socket (daemon/status_socket.h), on_status and ctx being set; `file` is that of
+ * the configuration. It is closed when the end begins, so that a successor can have its place. */
+enum wsp_err daemon_start_status(struct daemon *d, const char *path, const char *file,
+                                 char error[CONFIG_ERROR_MAX]);
 
 /* Runs until daemon_end. */
 void daemon_run(struct daemon *d);

@@ -102,6 +102,10 @@ enum wsp_err settings_overlay(const struct args *args, struct overlay *out,
     *out = (struct overlay){.value = calloc(args->given_count + 1, sizeof(*out->value))};
     if (!out->value)
         return WSP_ERR_CONFIG;
+    if (args_has(args, "json") && !args_has(args, "status")) {
+        snprintf(error, CONFIG_ERROR_MAX, "--json: expected --status with it");
+        return WSP_ERR_USAGE;
+    }
     for (const struct args_option *o = args->option; o->name; o++) {
         size_t number = 0;
 
@@ -120,12 +124,17 @@ const char *settings_file(const struct args *args, const char *enough, const cha
     return args_has(args, enough) ? NULL : usual;
 }
 
+bool settings_has_file(const struct args *args, const char *file)
+{
+    return file && (args_has(args, "config") || access(file, F_OK) == 0);
+}
+
 void settings_advise(const struct args *args, const char *file, const char *enough,
                      char error[CONFIG_ERROR_MAX])
 {
     size_t n = strlen(error);
 
-    if (file && !args_has(args, "config") && access(file, F_OK) < 0)
+    if (file && !settings_has_file(args, file))
         snprintf(error + n, CONFIG_ERROR_MAX - n, ": -c FILE names another, %s does without",
                  enough);
 }

@@ -23,6 +23,8 @@
          .help = "append the log to FILE instead of standard output",                 \
          .key = "log.output"},                                                        \
         {.letter = 't', .name = "check", .help = "check the configuration and exit"}, \
+        {.name = "status", .help = "show what the running daemon does, and exit"},    \
+        {.name = "json", .help = "with --status: as JSON"},                           \
         {.letter = 'v', .name = "version", .help = "print the version and exit"},     \
         {.letter = 'h', .name = "help", .help = "print this help and exit"},          \
     {                                                                                 \
@@ -32,7 +34,7 @@
 /*
  * The settings of the command line, in the order of its table, the files that hold secrets read
  * anew. A warning about one that others can read goes to standard error. WSP_OK, or WSP_ERR_CONFIG
- * with a line in `error`; overlay_fini either way.
+ * or WSP_ERR_USAGE with a line in `error`; overlay_fini either way.
  */
 enum wsp_err settings_overlay(const struct args *args, struct overlay *out,
                               char error[CONFIG_ERROR_MAX]);
@@ -40,6 +42,9 @@ enum wsp_err settings_overlay(const struct args *args, struct overlay *out,
 /* The file to read: that of --config, none (NULL) when the option `enough` makes one needless, or
  * `usual`. */
 const char *settings_file(const struct args *args, const char *enough, const char *usual);
+
+/* Whether that file has to be read: one that was not asked for need not be there. */
+bool settings_has_file(const struct args *args, const char *file);
 
 /* When the usual file is the one to read and not there, adds to `error` what does without it: "-p
  * PORT". */

@@ -301,6 +301,8 @@ void listener_stop(struct listener *l)
 {
     if (l->loop)
         timer_clear(l->loop, &l->retry);
+    if (l->path) /* before the close: who finds nobody there puts his own socket in its place */
+        unlink(l->path);
     while (l->socket_count > 0) {
         struct watch *w = &l->socket[--l->socket_count].watch;
         int fd = w->fd;
@@ -308,8 +310,6 @@ void listener_stop(struct listener *l)
         watch_stop(l->loop, w);
         close(fd);
     }
-    if (l->path)
-        unlink(l->path);
     free(l->path);
     l->path = NULL;
 }

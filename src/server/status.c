@@ -5,14 +5,16 @@
 static void listeners_write(const struct server *s, struct json_out *j)
 {
     char text[ADDRESS_TEXT_MAX];
+    struct address address;
 
-    address_text(&s->listener.local, text);
     json_out_array(j, "listeners");
-    json_out_object(j, NULL);
-    json_out_text(j, "address", text);
-    json_out_text(j, "path", s->config->path);
-    json_out_uint(j, "connections", s->listener.accepted);
-    json_out_end_object(j);
+    for (size_t i = 0; listener_address(&s->listener, i, &address); i++) {
+        address_text(&address, text);
+        json_out_object(j, NULL);
+        json_out_text(j, "address", text);
+        json_out_text(j, "path", s->config->path);
+        json_out_end_object(j);
+    }
     json_out_end_array(j);
 }
 
@@ -110,7 +112,10 @@ static const char *link_name_of(const struct service *s)
 
 static void name_write(struct service *s, struct json_out *j)
 {
-    static const char *const kinds[] = {"http", "https", "tcp", "channel"};
+    static const char *const kinds[] = {[SERVICE_HTTP] = "http",
+                                        [SERVICE_HTTPS] = "https",
+                                        [SERVICE_TCP] = "tcp",
+                                        [SERVICE_CHANNEL] = "channel"};
 
     json_out_object(j, NULL);
     json_out_string(j, "name", s->name);

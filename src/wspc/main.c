@@ -2,8 +2,11 @@
 #include <stdio.h>
 
 #include "client/client.h"
+#include "client/status.h"
 #include "client/stdio_in.h"
 #include "daemon/daemon.h"
+#include "daemon/settings.h"
+#include "daemon/status_ask.h"
 #include "proto/forward.h"
 #include "wsp/version.h"
 #include "wspc/settings.h"
@@ -92,6 +95,13 @@ static int run_stdio(struct wspc_config *config, const char *forward, char error
     return status;
 }
 
+static void on_status(void *ctx, struct json_out *j)
+{
+    struct program *p = ctx;
+
+    client_status_write(&p->client, j);
+}
+
 /* A server is connected as long as there is a link that takes opens. */
 static void on_links(struct client *client)
 {
@@ -102,16 +112,20 @@ static void on_links(struct client *client)
     notify_status(&container_of(client, struct program, client)->daemon.notify, status);
 }
 
-static enum wsp_err ready(struct program *p, const struct wspc_config *config,
+static enum wsp_err ready(struct program *p, const struct wspc_config *config, const char *file,
                           char error[CONFIG_ERROR_MAX])
 {
+    enum wsp_err err = daemon_start_status(&p->daemon, config->status, file, error);
+
+    if (err != WSP_OK)
+        return err;
     p->client.on_links = on_links;
     on_links(&p->client);
     daemon_expect_connections(&p->daemon, (size_t)config->max_connections);
     return daemon_ready(&p->daemon, &config->process, error);
 }
 
-static int run(const struct wspc_config *config, char error[CONFIG_ERROR_MAX])
+static int run(const struct wspc_config *config, const char *file, char error[CONFIG_ERROR_MAX])
 {
     struct program p;
     int status = EXIT_START;
@@ -120,8 +134,9 @@ static int run(const struct wspc_config *config, char error[CONFIG_ERROR_MAX])
         log_info(loop_log(p.daemon.loop), "wspc %s: starting", WSP_VERSION);
         if (client_start(&p.client, p.daemon.loop, config, error) == WSP_OK) {
             p.daemon.on_end = on_end;
+            p.daemon.on_status = on_status;
             p.daemon.ctx = &p;
-            if (ready(&p, config, error) == WSP_OK) {
+            if (ready(&p, config, file, error) == WSP_OK) {
                 daemon_run(&p.daemon);
                 status = EXIT_OK;
             }
@@ -144,10 +159,30 @@ static int start(const struct args *args)
     if (err == WSP_OK && args_has(args, "check"))
         printf("%s: configuration is fine\n", file ? file : "command line");
     else if (err == WSP_OK)
-        status = channel ? run_stdio(&config, channel, error) : run(&config, error);
+        status = channel ? run_stdio(&config, channel, error) : run(&config, file, error);
     if (status != EXIT_OK)
         log_output_fatal("wspc", error);
     wspc_config_fini(&config);
+    return status;
+}
+
+/* Where to ask is in the file, if there is one. */
+static int ask(const struct args *args)
+{
+    bool json = args_has(args, "json");
+    struct wspc_config config;
+    char error[CONFIG_ERROR_MAX];
+    int status = EXIT_START;
+
+    if (!settings_has_file(args, wspc_settings_file(args))) {
+        status = status_ask("wspc", NULL, json, error);
+    } else {
+        if (wspc_settings_load(args, &config, error) == WSP_OK)
+            status = status_ask("wspc", config.status, json, error);
+        wspc_config_fini(&config);
+    }
+    if (status != EXIT_OK)
+        log_output_fatal("wspc", error);
     return status;
 }
 
@@ -157,7 +192,7 @@ int main(int argc, char **argv)
     int status = wspc_settings_parse(&args, argc, argv);
 
     if (status < 0)
-        status = start(&args);
+        status = args_has(&args, "status") ? ask(&args) : start(&args);
     args_fini(&args);
     return status;
 }

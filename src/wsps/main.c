@@ -3,7 +3,10 @@
 
 #include "daemon/activation.h"
 #include "daemon/daemon.h"
+#include "daemon/settings.h"
+#include "daemon/status_ask.h"
 #include "server/server.h"
+#include "server/status.h"
 #include "wsp/version.h"
 #include "wsps/settings.h"
 
@@ -23,6 +26,13 @@ static void on_end(void *ctx)
     struct program *p = ctx;
 
     server_drain(&p->server, on_drained);
+}
+
+static void on_status(void *ctx, struct json_out *j)
+{
+    struct program *p = ctx;
+
+    server_status_write(&p->server, j);
 }
 
 static void tell_status(struct program *p)
@@ -51,10 +61,24 @@ static enum wsp_err on_reload(void *ctx, char error[CONFIG_ERROR_MAX])
     if (err == WSP_OK) {
         daemon_set_log(&p->daemon, &p->server.config->log);
         daemon_note_process(&p->daemon, &config.process, &p->server.config->process);
+        daemon_set_status(&p->daemon, p->server.config->status);
         tell_status(p);
     }
     wsps_config_fini(&config);
     return err;
+}
+
+static enum wsp_err ready(struct program *p, const struct wsps_config *config,
+                          char error[CONFIG_ERROR_MAX])
+{
+    const char *file = wsps_settings_file(p->args);
+    enum wsp_err err = daemon_start_status(&p->daemon, config->status, file, error);
+
+    if (err != WSP_OK)
+        return err;
+    tell_status(p);
+    daemon_expect_connections(&p->daemon, (size_t)config->max_connections);
+    return daemon_ready(&p->daemon, &config->process, error);
 }
 
 static int run(struct wsps_config *config, const struct args *args, char error[CONFIG_ERROR_MAX])
@@ -69,11 +93,10 @@ static int run(struct wsps_config *config, const struct args *args, char error[C
         log_info(loop_log(p.daemon.loop), "wsps %s: starting", WSP_VERSION);
         if (server_start(&p.server, p.daemon.loop, config, &passed, error) == WSP_OK) {
             p.daemon.on_end = on_end;
+            p.daemon.on_status = on_status;
             p.daemon.on_reload = on_reload;
             p.daemon.ctx = &p;
-            tell_status(&p);
-            daemon_expect_connections(&p.daemon, (size_t)config->max_connections);
-            if (daemon_ready(&p.daemon, &config->process, error) == WSP_OK) {
+            if (ready(&p, config, error) == WSP_OK) {
                 daemon_run(&p.daemon);
                 status = EXIT_OK;
             }
@@ -102,13 +125,33 @@ static int start(const struct args *args)
     return status;
 }
 
+/* Where to ask is in the file, if there is one. */
+static int ask(const struct args *args)
+{
+    bool json = args_has(args, "json");
+    struct wsps_config config;
+    char error[CONFIG_ERROR_MAX];
+    int status = EXIT_START;
+
+    if (!settings_has_file(args, wsps_settings_file(args))) {
+        status = status_ask("wsps", NULL, json, error);
+    } else {
+        if (wsps_settings_load(args, &config, error) == WSP_OK)
+            status = status_ask("wsps", config.status, json, error);
+        wsps_config_fini(&config);
+    }
+    if (status != EXIT_OK)
+        log_output_fatal("wsps", error);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct args args;
     int status = wsps_settings_parse(&args, argc, argv);
 
     if (status < 0)
-        status = start(&args);
+        status = args_has(&args, "status") ? ask(&args) : start(&args);
     args_fini(&args);
     return status;
 }

@@ -244,7 +244,8 @@ static void test_server_prefixes(void **state)
 }
 
 static const char full[] =
-    "{\"log\":{\"level\":\"debug\"},\"limits\":{\"connections\":9},\"time\":{\"reconnect_max\":5},"
+    "{\"log\":{\"level\":\"debug\"},\"status\":\"off\",\"limits\":{\"connections\":9},\"time\":{"
+    "\"reconnect_max\":5},"
     "\"client\":[{\"server\":\"ws://a:1/p\",\"auth\":\"s3cret\",\"local\":[\"tcp://"
     "a%3Ab:p%40w@:22\"],"
     "\"remote\":[\"tcp://ssh:p:w@h:22\",\"tunnel://vpn@\","

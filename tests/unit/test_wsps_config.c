@@ -78,10 +78,13 @@ static const struct bad bad[] = {
      "1:31: limits.memory: expected a whole number from 1048576 to 1099511627776"},
     {"{\"port\":80,\"dialect\":\"wsp.2\"}", "1:22: dialect: expected auto, 0.10 or wsp.1"},
     {"{\"port\":80,\"dialect\":1}", "1:22: dialect: expected a string, found a number"},
-    {"{\"port\":80,\"client\":[]}", "1:12: unknown key \"client\": expected one of log, ssl, host, "
-                                    "auth, path, port, bind, time, egress, limits, "
-                                    "upstream_ca, dialect, proxy_protocol, trusted_proxies, "
-                                    "user, group, seccomp"},
+    {"{\"port\":80,\"client\":[]}",
+     "1:12: unknown key \"client\": expected one of log, ssl, host, "
+     "auth, path, port, bind, time, egress, limits, "
+     "upstream_ca, dialect, proxy_protocol, trusted_proxies, status, "
+     "user, group, seccomp"},
+    {"{\"port\":80,\"status\":\"run/x\"}",
+     "1:21: status: expected an absolute path of at most 107 bytes, or \"off\""},
     {"{\"port\":80,\"upstream_ca\":{\"a\":5}}",
      "1:31: upstream_ca.a: expected a string, found a number"},
     {"{\"port\":80,\"upstream_ca\":{\"a\":\"\"}}",
@@ -131,6 +134,7 @@ static void test_defaults(void **state)
     assert_int_equal(c.max_channels, 4096);
     assert_int_equal(c.max_connections, 8192);
     assert_int_equal(c.dialect, CONFIG_DIALECT_AUTO);
+    assert_null(c.status);
     assert_in_range(c.memory.process_bytes, 64 << 20, 1 << 30);
     assert_int_equal(c.memory.link_bytes, c.memory.process_bytes / 4 * 3);
     assert_int_equal(c.memory.channel_bytes, 16 << 20);
@@ -139,6 +143,42 @@ static void test_defaults(void **state)
     assert_int_equal(c.time.drain_us, 30000000);
     wsps_config_fini(&c);
     wsps_config_fini(&c);
+}
+
+/* Of 107 bytes, and of one more. */
+#define DIRECTORY_20 "/0123456789abcdef012"
+#define PATH_107 DIRECTORY_20 DIRECTORY_20 DIRECTORY_20 DIRECTORY_20 DIRECTORY_20 "/123456"
+
+static void test_status_path(void **state)
+{
+    static const struct {
+        const char *value, *status; /* "!": refused */
+    } cases[] = {
+        {"\"\"", NULL},
+        {"null", NULL},
+        {"\"off\"", ""},
+        {"\"/run/x\"", "/run/x"},
+        {"\"x\"", "!"},
+        {"false", "!"},
+        {"\"/\"", "/"},
+        {"\"" PATH_107 "\"", PATH_107},
+        {"\"" PATH_107 "7\"", "!"},
+    };
+    char error[CONFIG_ERROR_MAX], text[160];
+    struct wsps_config c;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        bool refused = cases[i].status && cases[i].status[0] == '!';
+
+        snprintf(text, sizeof(text), "{\"port\":80,\"status\":%s}", cases[i].value);
+        assert_int_equal(load(&c, text, error), refused ? WSP_ERR_CONFIG : WSP_OK);
+        if (!refused && cases[i].status)
+            assert_string_equal(c.status, cases[i].status);
+        else if (!refused)
+            assert_null(c.status);
+        wsps_config_fini(&c);
+    }
 }
 
 static const char full[] =
@@ -150,7 +190,8 @@ static const char full[] =
     "\"drain\":11},\"egress\":{\"allow\":[\"*.example.com\",\"10.0.0.0/8:80-90\"],\"deny\":[]},"
     "\"limits\":{\"links\":1,\"channels_per_link\":2,\"connections\":3,"
     "\"memory\":8388608,\"link_memory\":4194304,\"channel_memory\":1048576},"
-    "\"dialect\":\"wsp.1\",\"upstream_ca\":{\"own\":\"/etc/own.pem\"}}";
+    "\"dialect\":\"wsp.1\",\"status\":\"/run/wsps.sock\",\"upstream_ca\":{\"own\":\"/etc/"
+    "own.pem\"}}";
 
 static void test_full(void **state)
 {
@@ -179,6 +220,7 @@ static void test_full(void **state)
     assert_int_equal(c.memory.link_bytes, 4 << 20);
     assert_int_equal(c.memory.channel_bytes, 1 << 20);
     assert_int_equal(c.dialect, CONFIG_DIALECT_WSP_1);
+    assert_string_equal(c.status, "/run/wsps.sock");
     assert_int_equal(c.upstream_ca_count, 1);
     assert_string_equal(c.upstream_ca[0].name, "own");
     assert_string_equal(c.upstream_ca[0].file, "/etc/own.pem");
@@ -258,13 +300,10 @@ static void test_no_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_full),
-        cmocka_unit_test(test_ssl),
-        cmocka_unit_test(test_empty_is_unset),
-        cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_bad),         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_status_path), cmocka_unit_test(test_full),
+        cmocka_unit_test(test_ssl),         cmocka_unit_test(test_empty_is_unset),
+        cmocka_unit_test(test_prefixes),    cmocka_unit_test(test_no_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,8 @@ def command(name, *args):
 
 
 def environment():
-    return {**os.environ, **SANITIZER_ENV}
+    """Without the user's own runtime directory, where all daemons would want one status socket."""
+    return {k: v for k, v in os.environ.items() if k != "XDG_RUNTIME_DIR"} | SANITIZER_ENV
 
 
 class Daemon:
