@@ -83,9 +83,10 @@ def test_egress(pair, stream, echo):
 def test_limits(farm, pair, stream):
     server, _ = pair
     server.reload(limits={"links": 1, "memory": 1 << 20})
-    farm.wspc(entry(server.config["port"]), link=False).wait_link_failed(1, "503")
+    refused = farm.wspc(entry(server.config["port"]), link=False)
+    refused.wait_link_failed(1, "503")
     server.reload(limits={"links": 2})
-    farm.wspc(entry(server.config["port"]))
+    refused.wait_link()
 
 
 def test_limit_of_connections(pair, stream):
