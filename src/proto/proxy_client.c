@@ -64,37 +64,42 @@ static void write_connect(const struct proxy_request *r, uint8_t *out, size_t *l
     *len = (size_t)n; /* all parts have a limit of their own: it fits */
 }
 
-/* One of the challenges of an answer is Basic. That a comma in a parameter of another one is taken
- * for the end of it does no harm. */
+static bool is_basic(struct slice challenge)
+{
+    static const struct slice name = {(const uint8_t *)"Basic", 5};
+
+    return challenge.len >= name.len && slice_eq_nocase(slice_of(challenge.p, name.len), name) &&
+           (challenge.len == name.len || challenge.p[name.len] == ' ');
+}
+
+/* One of the challenges in a list is Basic. That a comma within a parameter is taken for the end of
+ * a challenge does no harm. */
+static bool lists_basic(struct slice list)
+{
+    while (list.len) {
+        const uint8_t *comma = memchr(list.p, ',', list.len);
+        size_t n = comma ? (size_t)(comma - list.p) : list.len;
+
+        if (is_basic(slice_trim(slice_of(list.p, n))))
+            return true;
+        slice_advance(&list, comma ? n + 1 : n);
+    }
+    return false;
+}
+
 static bool offers_basic(const struct http1_head *head)
 {
-    static const struct slice basic = {(const uint8_t *)"Basic", 5};
-
-    for (size_t i = 0; i < head->count; i++) {
-        struct slice rest = head->header[i].value;
-
-        if (!slice_eq_nocase(head->header[i].name, slice_str("Proxy-Authenticate")))
-            continue;
-        while (rest.len) {
-            const uint8_t *comma = memchr(rest.p, ',', rest.len);
-            size_t n = comma ? (size_t)(comma - rest.p) : rest.len;
-            struct slice challenge = slice_trim(slice_of(rest.p, n));
-
-            if (challenge.len >= basic.len &&
-                slice_eq_nocase(slice_of(challenge.p, basic.len), basic) &&
-                (challenge.len == basic.len || challenge.p[basic.len] == ' '))
-                return true;
-            slice_advance(&rest, comma ? n + 1 : n);
-        }
-    }
+    for (size_t i = 0; i < head->count; i++)
+        if (slice_eq_nocase(head->header[i].name, slice_str("Proxy-Authenticate")) &&
+            lists_basic(head->header[i].value))
+            return true;
     return false;
 }
 
 static enum wsp_err refused_by_status(struct proxy_client *c, const struct http1_head *head)
 {
     struct slice reason = head->reason;
-    bool login =
-        head->status == 407 || head->status == 401; /* that is tinyproxy's, for wrong ones */
+    bool login = head->status == 407 || head->status == 401; /* tinyproxy's for wrong ones */
     bool foreign = login && http1_count(head, "Proxy-Authenticate") && !offers_basic(head);
 
     if (reason.len == 0)
@@ -143,17 +148,12 @@ static enum wsp_err take_response(struct proxy_client *c, struct slice *in)
 
 /* ---- SOCKS5 */
 
-static size_t put(uint8_t *out, size_t at, struct slice s)
+static size_t put_counted(uint8_t *out, size_t at, struct slice s)
 {
+    out[at++] = (uint8_t)s.len;
     if (s.len)
         memcpy(out + at, s.p, s.len);
     return at + s.len;
-}
-
-static size_t put_counted(uint8_t *out, size_t at, struct slice s)
-{
-    out[at] = (uint8_t)s.len;
-    return put(out, at + 1, s);
 }
 
 /* RFC 1928 section 3. */
