@@ -1,6 +1,5 @@
 /*
- * Intrusive hash table keyed by bytes. The hash is SipHash-1-3 under a random key, so that a peer
- * who chooses the keys cannot choose the collisions.
+ * Intrusive hash table keyed by bytes; the hash is that of base/hash.h.
  */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H

@@ -9,7 +9,8 @@
 
 void wsps_config_init(struct wsps_config *c)
 {
-    *c = (struct wsps_config){.max_links = 1024, .max_channels = 4096, .max_connections = 8192};
+    *c = (struct wsps_config){
+        .max_links = 1024, .max_channels = 4096, .max_rate = 100, .max_connections = 8192};
     config_log_init(&c->log);
     config_time_init(&c->time);
     config_memory_init(&c->memory);
@@ -195,9 +196,13 @@ static bool read_upstream_ca(const struct json_at *root, struct wsps_config *c)
 
 static bool read_limits(const struct json_at *root, struct wsps_config *c)
 {
-    static const char *const keys[] = {
-        "links", "channels_per_link", "connections", CONFIG_DESCRIPTORS_KEY, CONFIG_MEMORY_KEYS,
-        NULL};
+    static const char *const keys[] = {"links",
+                                       "channels_per_link",
+                                       "connections",
+                                       "handshakes_per_second",
+                                       CONFIG_DESCRIPTORS_KEY,
+                                       CONFIG_MEMORY_KEYS,
+                                       NULL};
     struct json_at object;
     bool present;
 
@@ -207,6 +212,7 @@ static bool read_limits(const struct json_at *root, struct wsps_config *c)
            json_get_int(&object, "links", 1, LIMIT_MAX, &c->max_links) &&
            json_get_int(&object, "channels_per_link", 1, LIMIT_MAX, &c->max_channels) &&
            json_get_int(&object, "connections", 1, LIMIT_MAX, &c->max_connections) &&
+           json_get_int(&object, "handshakes_per_second", 0, LIMIT_MAX, &c->max_rate) &&
            config_descriptors_read(&object, &c->process) && config_memory_read(&object, &c->memory);
 }
 

@@ -33,7 +33,8 @@ struct wsps_config {
     struct config_memory memory; /* keys limits.memory and so on */
     long max_links;              /* key limits.links: 1024 */
     long max_channels;           /* key limits.channels_per_link: 4096 */
-    long max_connections;        /* key limits.connections: 8192 accepted on the public port */
+    long max_rate;        /* key limits.handshakes_per_second: 100 from one address; 0: no limit */
+    long max_connections; /* key limits.connections: 8192 accepted on the public port */
 };
 
 /* Defaults. */

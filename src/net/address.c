@@ -154,6 +154,19 @@ bool address_is_loopback(const struct address *a)
     return a->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
 }
 
+bool address_owner(const struct address *a, uint64_t *out)
+{
+    struct in_addr in;
+
+    if (in_addr_of(a, &in))
+        *out = UINT64_C(0xffff) << 48 | ntohl(in.s_addr); /* no IPv6 source begins with ffff */
+    else if (a->sa.sa_family == AF_INET6)
+        memcpy(out, &a->in6.sin6_addr, sizeof(*out));
+    else
+        return false;
+    return true;
+}
+
 void address_set_tcp_options(int fd)
 {
     const int one = 1, idle_s = 60, interval_s = 15, count = 4;

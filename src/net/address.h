@@ -42,4 +42,8 @@ void address_set_tcp_options(int fd);
 unsigned address_port(const struct address *a);
 bool address_is_loopback(const struct address *a);
 
+/* Whom an address stands for, as a number: an IPv4 address, or the 64 bits of an IPv6 network,
+ * since no customer gets less. False for another family. */
+bool address_owner(const struct address *a, uint64_t *out);
+
 #endif

@@ -272,9 +272,32 @@ static const struct http_conn_ops ops = {
     .on_end = on_end,
 };
 
+/* What comes from here is the work of many, or of nobody from outside. */
+static bool is_exempt(const struct server *s, const struct address *peer)
+{
+    return address_is_loopback(peer) || visitor_is_proxy(&s->config->proxies, peer);
+}
+
+static bool too_many_of(struct server *s, const struct address *peer)
+{
+    char text[ADDRESS_TEXT_MAX];
+
+    if (is_exempt(s, peer) || rate_table_take(&s->rate, peer, loop_now(s->loop)))
+        return false;
+    if (log_limit_ok(&s->flood, loop_now(s->loop))) {
+        address_text(peer, text);
+        log_info(loop_log(s->loop),
+                 "front %s: closed: more than %ld connections a second from its address (%u others "
+                 "since the last such line)",
+                 text, s->config->max_rate, s->flood.dropped);
+        s->flood.dropped = 0;
+    }
+    return true;
+}
+
 void front_accept(struct server *s, int fd, const struct address *peer, const struct address *local)
 {
-    struct front *f = calloc(1, sizeof(*f));
+    struct front *f = too_many_of(s, peer) ? NULL : calloc(1, sizeof(*f));
 
     if (!f) {
         close(fd);

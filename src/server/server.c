@@ -107,6 +107,13 @@ static enum wsp_err prepare(const struct wsps_config *config, struct prepared *o
     return err;
 }
 
+/* Without memory for it there is no limit, rather than no service. */
+static void set_rate(struct server *s)
+{
+    if (rate_table_set(&s->rate, (unsigned)s->config->max_rate) != WSP_OK)
+        log_error(loop_log(s->loop), "wsps: limits.handshakes_per_second: out of memory");
+}
+
 static struct listener_options listener_options_of(const struct wsps_config *config)
 {
     return (struct listener_options){
@@ -134,11 +141,13 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_c
     task_init(&s->drained, on_drained);
     s->drain.fire = on_drain_time;
     s->noise = (struct log_limit){.window_us = 10000000, .burst = 20};
+    s->flood = (struct log_limit){.window_us = 10000000, .burst = 1};
     err = prepare(config, &prepared, error);
     if (err != WSP_OK)
         return err;
     s->egress = prepared.egress;
     certificates_start(&s->certificates, loop, &config->ssl, prepared.tls);
+    set_rate(s);
     s->listener.on_accept = on_accept;
     options.passed = passed;
     err = listener_start(&s->listener, loop, &options, error);
@@ -176,6 +185,7 @@ static void take_config(struct server *s, struct wsps_config *with, struct prepa
     s->exits.dial_us = s->config->time.dial_us;
     s->memory.max = (size_t)s->config->memory.process_bytes;
     listener_set_limit(&s->listener, (size_t)s->config->max_connections);
+    set_rate(s);
     service_tls_renew(s);
 }
 
@@ -247,4 +257,5 @@ void server_stop(struct server *s)
     resolver_free(s->resolver);
     s->resolver = NULL;
     egress_fini(&s->egress);
+    rate_table_fini(&s->rate);
 }

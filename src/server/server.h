@@ -9,6 +9,7 @@
 #include "net/egress.h"
 #include "net/listener.h"
 #include "net/outbound.h"
+#include "net/rate.h"
 #include "server/certificates.h"
 
 struct server {
@@ -37,6 +38,8 @@ struct server {
     struct timer drain;       /* until all is ended all the same */
     struct task drained;      /* calls on_drained */
     void (*on_drained)(struct server *s);
+    struct rate_table rate; /* of connections from one address */
+    struct log_limit flood; /* for log lines about those */
     struct log_limit noise; /* for log lines about strangers' faults */
 };
 

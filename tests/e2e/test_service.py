@@ -386,3 +386,52 @@ def test_more_descriptors_than_allowed(farm):
     wsps = farm.start("wsps", {"port": free_port(), "limits": {"descriptors": 301}}, under=under)
     assert wsps.wait_end() == 1
     assert "limits.descriptors: 301 is more than this process may have" in wsps.log()
+
+
+class Crowd:
+    """Visitors from addresses that a PROXY header tells."""
+
+    def __init__(self, farm, per_second, **config):
+        limits = {"handshakes_per_second": per_second}
+        self.wsps = farm.wsps(proxy_protocol="required", limits=limits, **config)
+        self.port = self.wsps.config["port"]
+
+    def visit(self, address):
+        """Whether there is an answer; without one the connection is closed at once."""
+        family = "TCP6" if ":" in address else "TCP4"
+        head = f"PROXY {family} {address} {address} 4711 80\r\nGET /x HTTP/1.1\r\nHost: x\r\n\r\n"
+        with connect(self.port) as sock:
+            sock.sendall(head.encode())
+            try:
+                return sock.recv(12) == b"HTTP/1.1 404"
+            except ConnectionResetError:
+                return False
+
+    def served(self, address, count):
+        return sum(self.visit(address) for _ in range(count))
+
+
+def test_handshakes_per_second(farm):
+    """Ten seconds' worth at once, then no more; others are not concerned."""
+    crowd = Crowd(farm, 1)
+    assert crowd.served("203.0.113.7", 10) == 10
+    assert crowd.served("203.0.113.7", 20) < 10  # as seconds go by, one more
+    crowd.wsps.wait_line(
+        r"front 203\.0\.113\.7:4711: closed: more than 1 connections a second from its address"
+    )
+    assert crowd.wsps.log().count("connections a second") == 1
+    assert crowd.served("203.0.113.8", 10) == 10
+    assert crowd.served("2001:db8:1:2::3", 10) == 10
+    assert crowd.served("2001:db8:1:2:ffff::", 20) < 10
+
+
+def test_no_limit_of_handshakes(farm):
+    assert Crowd(farm, 0).served("203.0.113.7", 40) == 40
+
+
+def test_handshakes_of_this_machine_and_of_proxies(farm):
+    """Programs here, a web server in front among them, and trusted proxies stand for many."""
+    crowd = Crowd(farm, 1, trusted_proxies=["203.0.113.0/24"])
+    for address in ("127.0.0.1", "::1", "203.0.113.7"):
+        assert crowd.served(address, 20) == 20
+    assert "connections a second" not in crowd.wsps.log()
