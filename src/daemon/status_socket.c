@@ -140,7 +140,10 @@ static enum wsp_err listen_at_usual(struct status_socket *s)
 {
     char path[STATUS_PATH_MAX], why[CONFIG_ERROR_MAX];
 
-    if (status_place_for_daemon(s->source.program, path) && listen_at(s, path, why) != WSP_OK)
+    if (!status_place_for_daemon(s->source.program, path))
+        log_info(loop_log(s->loop),
+                 "status: no directory for a socket: set \"status\" to have one");
+    else if (listen_at(s, path, why) != WSP_OK)
         log_info(loop_log(s->loop), "%s; this daemon has no status socket", why);
     return WSP_OK;
 }
