@@ -284,6 +284,7 @@ static bool too_many_of(struct server *s, const struct address *peer)
 
     if (is_exempt(s, peer) || rate_table_take(&s->rate, peer, loop_now(s->loop)))
         return false;
+    s->connections_refused++;
     if (log_limit_ok(&s->flood, loop_now(s->loop))) {
         address_text(peer, text);
         log_info(loop_log(s->loop),

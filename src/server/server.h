@@ -38,9 +38,10 @@ struct server {
     struct timer drain;       /* until all is ended all the same */
     struct task drained;      /* calls on_drained */
     void (*on_drained)(struct server *s);
-    struct rate_table rate; /* of connections from one address */
-    struct log_limit flood; /* for log lines about those */
-    struct log_limit noise; /* for log lines about strangers' faults */
+    struct rate_table rate;       /* of connections from one address */
+    uint64_t connections_refused; /* by that */
+    struct log_limit flood;       /* for log lines about those */
+    struct log_limit noise;       /* for log lines about strangers' faults */
 };
 
 /* Opens the public port, or accepts on the sockets that were passed (taken). `error` gets one line

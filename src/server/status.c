@@ -24,6 +24,7 @@ static void limits_write(const struct wsps_config *c, struct json_out *j)
     json_out_uint(j, "links", (uint64_t)c->max_links);
     json_out_uint(j, "channels_per_link", (uint64_t)c->max_channels);
     json_out_uint(j, "connections", (uint64_t)c->max_connections);
+    json_out_uint(j, "handshakes_per_second", (uint64_t)c->max_rate);
     json_out_uint(j, "memory", (uint64_t)c->memory.process_bytes);
     json_out_uint(j, "link_memory", (uint64_t)c->memory.link_bytes);
     json_out_uint(j, "channel_memory", (uint64_t)c->memory.channel_bytes);
@@ -65,6 +66,7 @@ static void totals_write(struct server *s, struct json_out *j)
     json_out_object(j, "totals");
     link_totals_write(&totals, j);
     json_out_uint(j, "links_refused", s->links_refused);
+    json_out_uint(j, "connections_refused", s->connections_refused);
     json_out_end_object(j);
 }
 

@@ -21,7 +21,7 @@ from harness import socks
 from harness.channels import connect_unix
 from harness.daemons import AUTH, SANITIZER, command, entry, environment
 from harness.env import DIALECTS, patience
-from harness.net import eventually, free_port, read_all, read_exact
+from harness.net import connect, eventually, free_port, read_all, read_exact
 from harness.reverse import REGISTERED, request, services
 
 OPEN = "status: listening on "
@@ -150,6 +150,24 @@ def test_what_waits_and_what_is_refused(start, echo):
         eventually(lambda: held() > 0, "bytes wait for the reader", 20)
         memory = document(client)["memory"]
         assert memory["buffers_bytes"] >= 8000 and memory["reserved_bytes"] > 0
+
+
+def test_a_crowd_is_counted(start):
+    limits = {"handshakes_per_second": 1}
+    server = start("wsps", proxy_protocol="required", limits=limits)
+    head = b"PROXY TCP4 203.0.113.7 203.0.113.7 4711 80\r\n" + request("GET /x")
+
+    def is_refused():
+        with connect(server.config["port"]) as sock:
+            sock.sendall(head)
+            try:
+                return sock.recv(1) == b""
+            except ConnectionResetError:
+                return True
+
+    refused = sum(is_refused() for _ in range(20))
+    assert 0 < document(server)["totals"]["connections_refused"] == refused
+    assert document(server)["limits"]["handshakes_per_second"] == 1
 
 
 def test_names_and_users(start, echo, origin):
