@@ -20,7 +20,7 @@ void wspc_config_init(struct wspc_config *c)
     config_process_init(&c->process);
 }
 
-static void free_listener(struct wspc_listener *l)
+void wspc_listener_fini(struct wspc_listener *l)
 {
     free(l->url);
     free(l->redacted);
@@ -28,12 +28,13 @@ static void free_listener(struct wspc_listener *l)
     free(l->password);
     free(l->bind);
     free(l->path);
+    *l = (struct wspc_listener){0};
 }
 
-static void free_client(struct wspc_client *client)
+static void fini_client(struct wspc_client *client)
 {
     for (size_t i = 0; i < client->listener_count; i++)
-        free_listener(&client->listener[i]);
+        wspc_listener_fini(&client->listener[i]);
     free(client->listener);
     for (size_t i = 0; i < client->remote_count; i++)
         wspc_remote_fini(&client->remote[i]);
@@ -56,9 +57,27 @@ void wspc_config_fini(struct wspc_config *c)
     config_process_fini(&c->process);
     free(c->status);
     for (size_t i = 0; i < c->client_count; i++)
-        free_client(&c->client[i]);
+        fini_client(&c->client[i]);
     free(c->client);
     *c = (struct wspc_config){0};
+}
+
+struct wspc_client *wspc_client_take(struct wspc_client *entry)
+{
+    struct wspc_client *taken = malloc(sizeof(*taken));
+
+    if (!taken)
+        return NULL;
+    *taken = *entry;
+    *entry = (struct wspc_client){0};
+    return taken;
+}
+
+void wspc_client_free(struct wspc_client *client)
+{
+    if (client)
+        fini_client(client);
+    free(client);
 }
 
 static void drop_file_entries(struct wspc_client *client)
@@ -69,7 +88,7 @@ static void drop_file_entries(struct wspc_client *client)
         if (client->listener[i].is_overlaid)
             client->listener[listeners++] = client->listener[i];
         else
-            free_listener(&client->listener[i]);
+            wspc_listener_fini(&client->listener[i]);
     }
     for (size_t i = 0; i < client->remote_count; i++) {
         if (client->remote[i].is_overlaid)
@@ -87,7 +106,7 @@ void wspc_config_keep_one(struct wspc_config *c)
 
     for (size_t i = 0; i < c->client_count; i++)
         if (i != kept)
-            free_client(&c->client[i]);
+            fini_client(&c->client[i]);
     c->client[0] = c->client[kept];
     c->client_count = 1;
     drop_file_entries(&c->client[0]);

@@ -28,7 +28,7 @@ struct wspc_listener {
     bool is_overlaid; /* it came from the overlay */
 };
 
-/* One entry of `client`. */
+/* One entry of `client`. What concerns its links is compared in wspc_client_same_connection. */
 struct wspc_client {
     char *server;    /* owned; the URL as configured */
     char *host;      /* owned; without brackets */
@@ -65,6 +65,14 @@ struct wspc_config {
 /* Defaults. */
 void wspc_config_init(struct wspc_config *c);
 void wspc_config_fini(struct wspc_config *c);
+
+/* Leaves an empty one. */
+void wspc_listener_fini(struct wspc_listener *l);
+
+/* Moves an entry to memory of its own, and leaves an empty one. Owned by the caller, who calls
+ * wspc_client_free, which accepts NULL. NULL without memory. */
+struct wspc_client *wspc_client_take(struct wspc_client *entry);
+void wspc_client_free(struct wspc_client *client);
 
 /* Drops all clients but one, the overlay's or else the first, and of that all dynamic, local and
  * remote entries of the file. */

@@ -169,4 +169,5 @@ void wspc_remote_fini(struct wspc_remote *r)
     free(r->name);
     free(r->password);
     free(r->host);
+    *r = (struct wspc_remote){0};
 }

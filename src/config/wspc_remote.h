@@ -17,7 +17,8 @@ struct wspc_remote {
     unsigned port;
 };
 
-/* Reads and checks one entry. False with the document's error set; wspc_remote_fini either way. */
+/* Reads and checks one entry. False with the document's error set; wspc_remote_fini either way,
+ * which leaves an empty one. */
 bool wspc_remote_read(struct json_at *item, struct wspc_remote *out);
 void wspc_remote_fini(struct wspc_remote *r);
 
