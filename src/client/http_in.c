@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "client/proxy_listener.h"
 #include "client/tunnel.h"
 #include "http/conn.h"
 #include "http/rewrite.h"
@@ -52,7 +53,7 @@ static void on_end(struct http_conn *c)
 {
     struct http_in *in = in_of(c);
 
-    listener_release(&in->listener->listener);
+    proxy_listener_release(in->listener);
     forget(in);
 }
 
@@ -234,7 +235,7 @@ void http_in_accept(struct proxy_listener *p, int fd)
 
     if (!in) {
         close(fd);
-        listener_release(&p->listener);
+        proxy_listener_release(p);
         return;
     }
     in->listener = p;
@@ -242,7 +243,7 @@ void http_in_accept(struct proxy_listener *p, int fd)
     in->conn.head_us = time->handshake_us;
     in->conn.open_us = time->open_us;
     if (http_conn_start(&in->conn, p->session->client->loop, fd, &ops) != WSP_OK) {
-        listener_release(&p->listener);
+        proxy_listener_release(p);
         free(in);
         return;
     }

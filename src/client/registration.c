@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "client/uplink.h"
+#include "config/wspc_same.h"
 
 enum {
     ANSWER_US = 5000000,
@@ -16,6 +17,11 @@ static void ask_next(struct session *s);
 static struct registration *registration_of(struct chan *ch)
 {
     return container_of(ch, struct registration, chan);
+}
+
+static struct registration *registration_at(struct list *node)
+{
+    return container_of(node, struct registration, node);
 }
 
 static struct wsp_loop *loop_of(const struct session *s)
@@ -56,9 +62,18 @@ static void refused(struct registration *r, struct slice text)
         r->backoff_us = BACKOFF_MAX_US;
     timer_set(loop_of(s), &r->timer, loop_now(loop_of(s)) + r->backoff_us);
     log_warn(loop_log(loop_of(s)), "%s: remote %s: not registered: %.*s%s%s; next try in %u s",
-             s->name, r->remote->redacted, SLICE_FMT(text), what ? ": " : "", what ? what : "",
+             s->name, r->remote.redacted, SLICE_FMT(text), what ? ": " : "", what ? what : "",
              (unsigned)(r->backoff_us / 1000000));
     ask_next(s);
+}
+
+static void registration_free(struct registration *r)
+{
+    chan_forget(&r->chan);
+    timer_clear(loop_of(r->session), &r->timer);
+    list_remove(&r->node);
+    wspc_remote_fini(&r->remote);
+    free(r);
 }
 
 static void on_opened(struct chan *ch, struct slice bound)
@@ -72,22 +87,27 @@ static void on_opened(struct chan *ch, struct slice bound)
     timer_clear(loop_of(s), &r->timer);
     r->state = REGISTRATION_DONE;
     r->backoff_us = 0;
-    log_info(loop_log(loop_of(s)), "%s: registered %s for %s", s->name, r->remote->name,
-             r->remote->redacted);
+    log_info(loop_log(loop_of(s)), "%s: registered %s for %s", s->name, r->remote.name,
+             r->remote.redacted);
     ask_next(s);
 }
 
 static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
 {
     struct registration *r = registration_of(ch);
+    struct session *s = r->session;
 
-    timer_clear(loop_of(r->session), &r->timer);
-    if (end == CHAN_END_FAILED)
+    timer_clear(loop_of(s), &r->timer);
+    if (r->unwanted) {
+        registration_free(r);
+        ask_next(s);
+    } else if (end == CHAN_END_FAILED) {
         refused(r, text);
-    else if (end == CHAN_END_LINK_LOST || r->session->client->draining)
+    } else if (end == CHAN_END_LINK_LOST || s->draining) {
         r->state = REGISTRATION_WANTED; /* asked for again on another link */
-    else
+    } else {
         refused(r, slice_str("the server has withdrawn it"));
+    }
 }
 
 static const struct chan_ops ops = {.opened = on_opened, .closed = on_closed};
@@ -95,7 +115,7 @@ static const struct chan_ops ops = {.opened = on_opened, .closed = on_closed};
 static void ask(struct registration *r)
 {
     struct session *s = r->session;
-    struct msg_request request = {.type = MSG_REMOTE, .url = slice_str(r->remote->url)};
+    struct msg_request request = {.type = MSG_REMOTE, .url = slice_str(r->remote.url)};
     struct link *l = session_link(s);
 
     chan_init(&r->chan, &ops);
@@ -112,18 +132,56 @@ static void ask(struct registration *r)
 }
 
 /* One at a time, as the original does. */
-static void ask_next(struct session *s)
+static struct registration *next_wanted(struct session *s)
 {
     struct registration *next = NULL;
+    struct list *node, *tmp;
 
-    if (!session_link(s) || s->client->draining)
-        return;
-    for (size_t i = s->config->remote_count; i-- > 0;) {
-        if (s->registration[i].state == REGISTRATION_ASKED)
-            return;
-        if (s->registration[i].state == REGISTRATION_WANTED)
-            next = &s->registration[i];
+    list_each (node, tmp, &s->registrations) {
+        struct registration *r = registration_at(node);
+
+        if (r->state == REGISTRATION_ASKED)
+            return NULL;
+        if (r->state == REGISTRATION_WANTED && !next)
+            next = r;
     }
+    return next;
+}
+
+/* In 0.10 the server would refuse a name that this link has, and goes on with what it knows of it.
+ */
+static bool inherit(struct registration *r)
+{
+    struct session *s = r->session;
+    struct list *node, *tmp;
+
+    list_each (node, tmp, &s->registrations) {
+        struct registration *old = registration_at(node);
+
+        if (old->unwanted && old->state == REGISTRATION_DONE &&
+            strcmp(old->remote.name, r->remote.name) == 0) {
+            r->state = REGISTRATION_DONE;
+            r->link = old->link;
+            registration_free(old);
+            log_info(loop_log(loop_of(s)),
+                     "%s: %s is registered already, now for %s: the server, which speaks dialect "
+                     "0.10, learns of it with the next link",
+                     s->name, r->remote.name, r->remote.redacted);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void ask_next(struct session *s)
+{
+    struct registration *next;
+
+    if (!session_link(s) || s->draining)
+        return;
+    do
+        next = next_wanted(s);
+    while (next && inherit(next));
     if (next)
         ask(next);
 }
@@ -135,7 +193,7 @@ static void on_timer(struct timer *t)
     if (r->state == REGISTRATION_ASKED) {
         r->state = REGISTRATION_LATE;
         log_warn(loop_log(loop_of(r->session)), "%s: remote %s: no answer yet", r->session->name,
-                 r->remote->redacted);
+                 r->remote.redacted);
         ask_next(r->session);
     } else {
         r->state = REGISTRATION_WANTED;
@@ -143,32 +201,75 @@ static void on_timer(struct timer *t)
     }
 }
 
-enum wsp_err registrations_init(struct session *s)
+/* ---- what there is */
+
+static struct registration *take(struct session *s, struct wspc_remote *from)
 {
-    size_t count = s->config->remote_count;
+    struct registration *r = calloc(1, sizeof(*r));
 
-    s->registration = calloc(count ? count : 1, sizeof(*s->registration));
-    if (!s->registration)
-        return WSP_ERR_NOMEM;
-    for (size_t i = 0; i < count; i++) {
-        struct registration *r = &s->registration[i];
+    if (!r)
+        return NULL;
+    chan_init(&r->chan, &ops);
+    r->session = s;
+    r->remote = *from;
+    *from = (struct wspc_remote){0};
+    r->timer.fire = on_timer;
+    list_push(&s->registrations, &r->node);
+    return r;
+}
 
-        chan_init(&r->chan, &ops);
-        r->session = s;
-        r->remote = &s->config->remote[i];
-        r->timer.fire = on_timer;
-    }
+enum wsp_err registrations_take(struct session *s)
+{
+    for (size_t i = 0; i < s->config->remote_count; i++)
+        if (s->config->remote[i].url && !take(s, &s->config->remote[i]))
+            return WSP_ERR_NOMEM;
     return WSP_OK;
+}
+
+/* In 0.10 nothing can be said: who asks for it is refused, as for a name that we never had. */
+static void withdraw(struct registration *r)
+{
+    bool live = chan_live(&r->chan);
+    bool can_say = live && link_speaks(r->chan.link) == LINK_WSP_1;
+
+    log_info(loop_log(loop_of(r->session)), "%s: %s is offered no more", r->session->name,
+             r->remote.redacted);
+    if (can_say)
+        chan_withdraw(&r->chan);
+    if (!can_say && (live || r->state == REGISTRATION_DONE))
+        r->unwanted = true;
+    else
+        registration_free(r);
+}
+
+/* The entry's equal, or NULL. */
+static struct wspc_remote *find(const struct wspc_client *entry, const struct wspc_remote *like)
+{
+    for (size_t i = 0; i < entry->remote_count; i++)
+        if (entry->remote[i].url && wspc_remote_same(&entry->remote[i], like))
+            return &entry->remote[i];
+    return NULL;
+}
+
+void registrations_withdraw_others(struct session *s, struct wspc_client *entry)
+{
+    struct list *node, *tmp;
+
+    list_each (node, tmp, &s->registrations) {
+        struct registration *r = registration_at(node);
+        struct wspc_remote *same = r->unwanted ? NULL : find(entry, &r->remote);
+
+        if (same)
+            wspc_remote_fini(same);
+        else if (!r->unwanted)
+            withdraw(r);
+    }
 }
 
 void registrations_fini(struct session *s)
 {
-    for (size_t i = 0; s->registration && i < s->config->remote_count; i++) {
-        chan_forget(&s->registration[i].chan);
-        timer_clear(loop_of(s), &s->registration[i].timer);
-    }
-    free(s->registration);
-    s->registration = NULL;
+    while (!list_empty(&s->registrations))
+        registration_free(registration_at(s->registrations.next));
 }
 
 /* Its link has gone, or takes no opens any more and thus holds no names. */
@@ -185,25 +286,39 @@ static bool is_lost(struct session *s, const struct registration *r)
     return true;
 }
 
+/* Where it was registered has gone. */
+static void start_over(struct registration *r)
+{
+    chan_abort(&r->chan);
+    timer_clear(loop_of(r->session), &r->timer);
+    r->state = REGISTRATION_WANTED;
+    r->backoff_us = 0;
+}
+
 void registrations_go_on(struct session *s)
 {
-    for (size_t i = 0; i < s->config->remote_count; i++) {
-        struct registration *r = &s->registration[i];
+    struct list *node, *tmp;
 
-        if (!is_lost(s, r))
-            continue;
-        chan_abort(&r->chan);
-        timer_clear(loop_of(s), &r->timer);
-        r->state = REGISTRATION_WANTED;
-        r->backoff_us = 0;
+    list_each (node, tmp, &s->registrations) {
+        struct registration *r = registration_at(node);
+
+        if (is_lost(s, r) && r->unwanted)
+            registration_free(r);
+        else if (is_lost(s, r))
+            start_over(r);
     }
     ask_next(s);
 }
 
 const struct wspc_remote *registration_find(const struct session *s, struct slice name)
 {
-    for (size_t i = 0; i < s->config->remote_count; i++)
-        if (slice_eq_str(name, s->config->remote[i].name))
-            return &s->config->remote[i];
+    struct list *node, *tmp;
+
+    list_each (node, tmp, &s->registrations) {
+        const struct registration *r = registration_at(node);
+
+        if (!r->unwanted && slice_eq_str(name, r->remote.name))
+            return &r->remote;
+    }
     return NULL;
 }

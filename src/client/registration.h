@@ -18,24 +18,30 @@ enum registration_state {
 };
 
 struct registration {
+    struct list node;        /* on session->registrations */
     struct chan chan;        /* in 0.10 only for the question: the id is finished with the answer */
     const struct link *link; /* to be compared only: where it was asked for */
     struct session *session;
-    const struct wspc_remote *remote;
+    struct wspc_remote remote; /* owned */
     enum registration_state state;
     struct timer timer; /* for the answer, or until the next try */
     uint64_t backoff_us;
     char error[REGISTRATION_ERROR_MAX]; /* REFUSED: why */
+    bool unwanted; /* a reload has dropped it, but 0.10 cannot withdraw: until its link ends */
 };
 
-/* Allocates them for the session's configuration. WSP_OK or WSP_ERR_NOMEM. */
-enum wsp_err registrations_init(struct session *s);
+/* Takes the entries out of s->config. WSP_OK or WSP_ERR_NOMEM. */
+enum wsp_err registrations_take(struct session *s);
+
+/* Withdraws those that `entry` does not have, and takes the others out of it. */
+void registrations_withdraw_others(struct session *s, struct wspc_client *entry);
+
 void registrations_fini(struct session *s);
 
-/* The session's links have changed: asks for what is not registered with one of them. */
+/* The session's links have changed, or its entries: asks for what is not registered. */
 void registrations_go_on(struct session *s);
 
-/* What is registered under a name, or NULL. */
+/* What is offered under a name, or NULL. */
 const struct wspc_remote *registration_find(const struct session *s, struct slice name);
 
 #endif

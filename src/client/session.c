@@ -78,14 +78,22 @@ void session_link_down(struct session *s)
 
 /* ---- life */
 
+/* A draining session ends with what was open; not within the callback that tells so. */
+static void use_ended(struct session *s)
+{
+    if (s->draining && list_empty(&s->users) && list_empty(&s->targets.all) &&
+        list_empty(&s->exits.all))
+        task_post(s->client->loop, &s->drained);
+}
+
 static void on_target_ended(struct outbound_owner *owner)
 {
-    client_user_ended(container_of(owner, struct session, targets)->client);
+    use_ended(container_of(owner, struct session, targets));
 }
 
 static void on_exit_ended(struct outbound_owner *owner)
 {
-    client_user_ended(container_of(owner, struct session, exits)->client);
+    use_ended(container_of(owner, struct session, exits));
 }
 
 static bool exit_allowed(struct outbound_owner *owner, const char *host,
@@ -106,40 +114,86 @@ static enum wsp_err secure(struct session *s, char error[CONFIG_ERROR_MAX])
     return WSP_ERR_CONFIG;
 }
 
-struct session *session_new(struct client *c, size_t index, char error[CONFIG_ERROR_MAX],
-                            enum wsp_err *err)
+static void on_drained(struct task *t)
 {
-    struct session *s = calloc(1, sizeof(*s));
+    struct session *s = container_of(t, struct session, drained);
+    struct client *c = s->client;
 
-    *err = WSP_ERR_NOMEM;
-    if (!s)
-        return NULL;
-    s->client = c;
-    s->config = &c->config->client[index];
-    list_init(&s->uplinks);
-    list_init(&s->users);
-    loop_random(s->instance, sizeof(s->instance));
-    snprintf(s->name, sizeof(s->name), "link %zu", index + 1);
-    if (s->config->proxy.host)
-        log_info(loop_log(c->loop), "%s: goes through the proxy %s, which is set in %s", s->name,
-                 s->config->proxy.shown, s->config->proxy.origin);
+    session_free(s);
+    client_session_drained(c);
+}
+
+static void on_drain_time(struct timer *t)
+{
+    struct session *s = container_of(t, struct session, drain);
+
+    log_info(loop_log(s->client->loop), "%s: ending what is still open", s->name);
+    task_post(s->client->loop, &s->drained);
+}
+
+static void init_outbound(struct session *s)
+{
+    struct client *c = s->client;
+
     outbound_owner_init(&s->targets, c->loop, c->resolver, c->config->time.dial_us);
     s->targets.on_ended = on_target_ended;
     outbound_owner_init(&s->exits, c->loop, c->resolver, c->config->time.dial_us);
     s->exits.on_ended = on_exit_ended;
     s->exits.allowed = exit_allowed;
-    *err = registrations_init(s);
-    if (*err == WSP_OK)
-        *err = secure(s, error);
-    if (*err == WSP_OK)
-        *err = proxy_listeners_start(s, error);
-    if (*err == WSP_OK && !uplink_new(s))
-        *err = WSP_ERR_NOMEM;
-    if (*err != WSP_OK) {
-        session_free(s);
+}
+
+static struct session *session_alloc(struct client *c)
+{
+    struct session *s = calloc(1, sizeof(*s));
+
+    if (!s)
         return NULL;
-    }
+    s->client = c;
+    list_init(&s->uplinks);
+    list_init(&s->users);
+    list_init(&s->registrations);
+    list_init(&s->listeners);
+    task_init(&s->drained, on_drained);
+    s->drain.fire = on_drain_time;
+    loop_random(s->instance, sizeof(s->instance));
+    snprintf(s->name, sizeof(s->name), "link %u", ++c->last_session);
+    init_outbound(s);
+    list_push(&c->sessions, &s->node);
+    c->session_count++;
     return s;
+}
+
+struct session *session_new(struct client *c, struct wspc_client *entry,
+                            char error[CONFIG_ERROR_MAX])
+{
+    struct session *s = session_alloc(c);
+
+    snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+    if (!s)
+        return NULL;
+    s->config = wspc_client_take(entry);
+    if (s->config && registrations_take(s) == WSP_OK && proxy_listeners_take(s) == WSP_OK &&
+        secure(s, error) == WSP_OK)
+        return s;
+    session_free(s);
+    return NULL;
+}
+
+enum wsp_err session_connect(struct session *s)
+{
+    const struct config_proxy *proxy = &s->config->proxy;
+
+    if (proxy->host)
+        log_info(loop_log(s->client->loop), "%s: goes through the proxy %s, which is set in %s",
+                 s->name, proxy->shown, proxy->origin);
+    return uplink_new(s) ? WSP_OK : WSP_ERR_NOMEM;
+}
+
+enum wsp_err session_begin(struct session *s, char error[CONFIG_ERROR_MAX])
+{
+    enum wsp_err err = proxy_listeners_open(s, error);
+
+    return err == WSP_OK ? session_connect(s) : err;
 }
 
 void session_join(struct session *s, struct session_user *u, void (*end)(struct session_user *u))
@@ -152,14 +206,26 @@ void session_join(struct session *s, struct session_user *u, void (*end)(struct 
 void session_leave(struct session_user *u)
 {
     list_remove(&u->node);
-    client_user_ended(u->session->client);
+    use_ended(u->session);
+}
+
+/* It is one of those that are configured no more. */
+static void leave(struct session *s)
+{
+    if (!s->draining)
+        s->client->session_count--;
+    s->draining = true;
 }
 
 void session_drain(struct session *s)
 {
+    struct wsp_loop *loop = s->client->loop;
     struct list *node, *tmp;
 
-    proxy_listeners_stop(s);
+    if (s->draining)
+        return;
+    leave(s);
+    proxy_listeners_close(s);
     list_each (node, tmp, &s->uplinks)
         uplink_drain(uplink_of(node));
     list_each (node, tmp, &s->users) {
@@ -168,13 +234,15 @@ void session_drain(struct session *s)
         if (u->drain)
             u->drain(u);
     }
+    if (timer_set(loop, &s->drain, loop_now(loop) + s->client->config->time.drain_us) != WSP_OK)
+        task_post(loop, &s->drained);
+    use_ended(s);
 }
 
 void session_free(struct session *s)
 {
-    if (!s)
-        return;
-    proxy_listeners_stop(s);
+    leave(s);
+    proxy_listeners_close(s);
     while (!list_empty(&s->users)) {
         struct session_user *u = container_of(s->users.next, struct session_user, node);
 
@@ -186,14 +254,17 @@ void session_free(struct session *s)
     outbound_owner_fini(&s->targets);
     outbound_owner_fini(&s->exits);
     tls_context_unref(s->tls);
-    free(s->proxy);
+    timer_clear(s->client->loop, &s->drain);
+    task_cancel(&s->drained);
+    list_remove(&s->node);
+    wspc_client_free(s->config);
     free(s);
 }
 
 enum wsp_err session_open(struct proxy_listener *p, struct chan *ch, const char *scheme,
                           struct slice host, unsigned port)
 {
-    const struct wspc_listener *l = p->config;
+    const struct wspc_listener *l = &p->config;
     /* The original cannot be reached through a channel by http://: its server does not know it. */
     struct forward_open o = {.scheme = l->channel ? "socks5" : scheme,
                              .channel = slice_str(l->channel ? l->channel : ""),

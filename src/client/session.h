@@ -12,39 +12,48 @@
 
 /* A listener of `dynamic` or `local`. */
 struct proxy_listener {
+    struct list node; /* on session->listeners; on none once it is closed */
     struct listener listener;
     struct session *session;
-    const struct wspc_listener *config;
-    size_t opened; /* channels opened for its connections so far */
+    struct wspc_listener config; /* owned */
+    struct timer retry;          /* its address was not free: until the next try */
+    size_t opened;               /* channels opened for its connections so far */
+    bool closed;                 /* for good: freed with its last connection */
 };
 
-struct registration;
-
-struct uplink;
-
 struct session {
+    struct list node; /* on client->sessions */
     struct client *client;
-    const struct wspc_client *config;
-    char name[LINK_NAME_MAX];           /* "link 1": place in the configuration */
+    struct wspc_client *config;         /* owned; its listeners and remotes are taken from it */
+    char name[LINK_NAME_MAX];           /* "link 1": the first that there was */
     uint8_t instance[MSG_INSTANCE_LEN]; /* random: who we are to the server */
     struct tls_context *tls;            /* a reference; NULL for a server at ws:// */
     uint64_t tls_stamp;                 /* of its files when it was made */
     struct list uplinks;                /* struct uplink */
     size_t uplink_number;               /* of the newest */
     bool warned;                        /* that the server speaks 0.10 */
-    struct registration *registration;  /* owned array; as many as config->remote_count */
+    struct list registrations;          /* struct registration */
     struct outbound_owner targets;      /* connections to what is registered */
     struct outbound_owner exits;        /* connections that tunnels ask for */
     struct list users;                  /* struct session_user: connections of its listeners */
-    struct proxy_listener *proxy;       /* owned array; as many as config->listener_count */
+    struct list listeners;              /* struct proxy_listener */
+    bool draining;                      /* nothing new is begun */
+    struct timer drain;                 /* until all is ended all the same */
+    struct task drained;                /* frees it */
+    struct wspc_client *wanted;         /* during a reload: its entry in what is coming; borrowed */
 };
+
+static inline struct session *session_at(struct list *node)
+{
+    return container_of(node, struct session, node);
+}
 
 /* A connection of a listener, so that the session can end it when it is freed. */
 struct session_user {
     struct list node;
     struct session *session;
     void (*end)(struct session_user *u);   /* must call session_leave */
-    void (*drain)(struct session_user *u); /* the daemon wants to end; NULL: takes no notice */
+    void (*drain)(struct session_user *u); /* the session wants to end; NULL: takes no notice */
 };
 
 void session_join(struct session *s, struct session_user *u, void (*end)(struct session_user *u));
@@ -60,14 +69,21 @@ void session_link_settled(struct session *s);
 void session_link_leaving(struct session *s);
 void session_link_down(struct session *s);
 
-/* Stops listening and ends idle users; a link that is down is not sought again. */
+/* On client->sessions; nothing is open yet. All that `entry` has is taken, even on failure: NULL,
+ * and a line in `error`. */
+struct session *session_new(struct client *c, struct wspc_client *entry,
+                            char error[CONFIG_ERROR_MAX]);
+
+/* Opens the listeners and begins to connect; or the latter alone. WSP_ERR_NOMEM, or another error
+ * with a line in `error`. */
+enum wsp_err session_begin(struct session *s, char error[CONFIG_ERROR_MAX]);
+enum wsp_err session_connect(struct session *s);
+
+/* Stops listening and ends idle users; a link that is down is not sought again. Frees itself when
+ * nothing is open any more, or after the configured time. */
 void session_drain(struct session *s);
 
-/* NULL on failure: `error` has a line, *err the reason. */
-struct session *session_new(struct client *c, size_t index, char error[CONFIG_ERROR_MAX],
-                            enum wsp_err *err);
-
-/* Ends everything at once. Accepts NULL. */
+/* Ends everything at once. */
 void session_free(struct session *s);
 
 /*

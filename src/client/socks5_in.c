@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "client/proxy_listener.h"
 #include "client/tunnel.h"
 
 enum { INPUT_MAX = 4096 }; /* a request, and what a client sends behind it without waiting */
@@ -30,7 +31,7 @@ static void forget(struct socks5_in *c)
 static void end(struct socks5_in *c)
 {
     stream_linger(&c->stream);
-    listener_release(&c->listener->listener);
+    proxy_listener_release(c->listener);
     forget(c);
 }
 
@@ -86,6 +87,8 @@ static enum wsp_err on_auth(struct socks5_in *c, struct slice *in)
 
     if (err != WSP_OK)
         return err;
+    if (!config->dynamic_user) /* no more: a reload has come in between */
+        return WSP_ERR_REFUSED;
     user_ok = slice_eq_secret(a.user, slice_str(config->dynamic_user));
     ok = slice_eq_secret(a.password, slice_str(config->dynamic_password)) && user_ok;
     socks5_auth_status_write(ok, out);
@@ -196,7 +199,7 @@ void socks5_in_accept(struct proxy_listener *p, int fd)
 
     if (!c) {
         close(fd);
-        listener_release(&p->listener);
+        proxy_listener_release(p);
         return;
     }
     c->listener = p;

@@ -55,9 +55,12 @@ static void listener_write(const struct proxy_listener *p, struct json_out *j)
 
     address_text(&p->listener.local, text);
     json_out_object(j, NULL);
-    json_out_text(j, "kind", kinds[p->config->kind]);
-    json_out_text(j, "address", p->config->path ? p->config->path : text);
-    json_out_text(j, "channel", p->config->channel);
+    json_out_text(j, "kind", kinds[p->config.kind]);
+    if (p->listener.socket_count == 0) /* not open yet */
+        json_out_null(j, "address");
+    else
+        json_out_text(j, "address", p->config.path ? p->config.path : text);
+    json_out_text(j, "channel", p->config.channel);
     json_out_uint(j, "connections", p->listener.accepted);
     json_out_end_object(j);
 }
@@ -71,9 +74,11 @@ static void registration_write(const struct registration *r, struct json_out *j)
                                          [REGISTRATION_REFUSED] = "refused"};
     bool refused = r->state == REGISTRATION_REFUSED;
 
+    if (r->unwanted)
+        return;
     json_out_object(j, NULL);
-    json_out_text(j, "name", r->remote->name);
-    json_out_text(j, "target", r->remote->redacted);
+    json_out_text(j, "name", r->remote.name);
+    json_out_text(j, "target", r->remote.redacted);
     json_out_text(j, "state", states[r->state]);
     json_out_text(j, "last_error", refused ? r->error : NULL);
     if (refused)
@@ -88,17 +93,18 @@ static void session_write(struct session *s, struct json_out *j)
     json_out_object(j, NULL);
     json_out_text(j, "name", s->name);
     server_write(s->config, j);
+    json_out_bool(j, "draining", s->draining);
     json_out_array(j, "links");
     list_each (node, tmp, &s->uplinks)
         uplink_write(uplink_of(node), j);
     json_out_end_array(j);
     json_out_array(j, "listeners");
-    for (size_t i = 0; i < s->config->listener_count; i++)
-        listener_write(&s->proxy[i], j);
+    list_each (node, tmp, &s->listeners)
+        listener_write(container_of(node, struct proxy_listener, node), j);
     json_out_end_array(j);
     json_out_array(j, "remote");
-    for (size_t i = 0; i < s->config->remote_count; i++)
-        registration_write(&s->registration[i], j);
+    list_each (node, tmp, &s->registrations)
+        registration_write(container_of(node, struct registration, node), j);
     json_out_end_array(j);
     json_out_end_object(j);
 }
@@ -138,10 +144,9 @@ static void add_session(struct sums *sums, struct session *s)
     list_each (node, tmp, &s->uplinks)
         if (uplink_of(node)->state == UPLINK_UP)
             add_link(sums, &uplink_of(node)->carrier.link);
-    for (size_t i = 0; i < s->config->listener_count; i++)
-        sums->connections += s->proxy[i].listener.accepted;
-    for (size_t i = 0; i < s->config->remote_count; i++)
-        sums->names += s->registration[i].state == REGISTRATION_DONE;
+    list_each (node, tmp, &s->registrations)
+        sums->names += container_of(node, struct registration, node)->state == REGISTRATION_DONE;
+    sums->connections += list_count(&s->users);
     sums->targets += list_count(&s->targets.all) + list_count(&s->exits.all);
 }
 
@@ -163,11 +168,11 @@ static void sums_write(const struct sums *sums, struct json_out *j)
 static void channels_write(struct client *c, struct json_out *j)
 {
     size_t room = STATUS_LIST_MAX;
-    struct list *node, *tmp;
+    struct list *at, *next, *node, *tmp;
 
     json_out_array(j, "channels");
-    for (size_t i = 0; i < c->session_count; i++)
-        list_each (node, tmp, &c->session[i]->uplinks)
+    list_each (at, next, &c->sessions)
+        list_each (node, tmp, &session_at(at)->uplinks)
             if (uplink_of(node)->state == UPLINK_UP)
                 channels_status_write(&uplink_of(node)->carrier.link, j, &room);
     json_out_end_array(j);
@@ -176,15 +181,16 @@ static void channels_write(struct client *c, struct json_out *j)
 void client_status_write(struct client *c, struct json_out *j)
 {
     struct sums sums = {.totals = c->ended};
+    struct list *node, *tmp;
 
-    for (size_t i = 0; i < c->session_count; i++)
-        add_session(&sums, c->session[i]);
+    list_each (node, tmp, &c->sessions)
+        add_session(&sums, session_at(node));
     memory_status_write(loop_pool(c->loop), &c->memory, j);
     limits_write(c->config, j);
     sums_write(&sums, j);
     json_out_array(j, "clients");
-    for (size_t i = 0; i < c->session_count; i++)
-        session_write(c->session[i], j);
+    list_each (node, tmp, &c->sessions)
+        session_write(session_at(node), j);
     json_out_end_array(j);
     channels_write(c, j);
 }

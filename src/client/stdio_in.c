@@ -107,7 +107,7 @@ static void on_timer(struct timer *t)
     struct stdio_in *s = container_of(t, struct stdio_in, timer);
     struct wsp_loop *loop = s->client->loop;
 
-    if (s->near >= 0 && session_link(s->client->session[0])) {
+    if (s->near >= 0 && session_link(s->listener.session)) {
         begin(s);
     } else if (s->near >= 0 && loop_now(loop) >= s->deadline_us) {
         log_error(loop_log(loop), "wspc: no link to %s came up",
@@ -132,9 +132,9 @@ enum wsp_err stdio_in_start(struct stdio_in *s, struct client *c, char *channel,
         return WSP_ERR_SYSTEM;
     s->near = pair[0];
     s->far = pair[1];
-    s->config = (struct wspc_listener){
-        .kind = WSPC_LOCAL, .channel = channel, .password = password, .path = channel};
-    s->listener = (struct proxy_listener){.session = c->session[0], .config = &s->config};
+    s->listener = (struct proxy_listener){
+        .session = session_at(c->sessions.next),
+        .config = {.kind = WSPC_LOCAL, .channel = channel, .password = password, .path = channel}};
     s->deadline_us = loop_now(c->loop) + LINK_US;
     return timer_set(c->loop, &s->timer, loop_now(c->loop));
 }

@@ -13,7 +13,6 @@
 struct stdio_in {
     struct client *client;
     struct proxy_listener listener; /* that never listened: the place of the one connection */
-    struct wspc_listener config;    /* its strings are borrowed */
     struct timer timer;             /* looks for the link, then for the end */
     uint64_t deadline_us;           /* for the link to come up */
     pthread_t reader, writer;

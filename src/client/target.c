@@ -46,7 +46,7 @@ void target_open(struct session *s, struct link *l, struct slice id,
     size_t len;
     int shown;
 
-    if (s->client->draining) {
+    if (s->draining) {
         link_refuse(l, id, "the client is shutting down");
         return;
     }

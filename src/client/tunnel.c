@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "client/proxy_listener.h"
+
 struct tunnel {
     struct relay relay;
     struct session_user user;
@@ -20,7 +22,7 @@ static void tunnel_free(struct tunnel *t)
     relay_fini(&t->relay);
     buf_fini(&t->early);
     session_leave(&t->user);
-    listener_release(&t->listener->listener);
+    proxy_listener_release(t->listener);
     free(t);
 }
 
@@ -96,7 +98,7 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
     }
     if (!t->answer && end == CHAN_END_FAILED) /* the log is the only place to say it */
         log_warn(loop_log(t->relay.stream.loop), "%s: channel %s: %.*s", t->listener->session->name,
-                 t->listener->config->channel, SLICE_FMT(text));
+                 t->listener->config.channel, SLICE_FMT(text));
     fail(t, end == CHAN_END_FAILED ? failure_of_text(text) : FAILURE_NO_LINK);
 }
 
@@ -149,7 +151,7 @@ void tunnel_open(const struct tunnel_start *start)
             stream_close(start->stream);
         else
             close(start->fd);
-        listener_release(&start->listener->listener);
+        proxy_listener_release(start->listener);
         return;
     }
     t->listener = start->listener;

@@ -70,7 +70,7 @@ static void retry(struct uplink *u, const char *why)
     via_fini(&u->via);
     upgrade_fini(&u->upgrade);
     u->state = UPLINK_WAITING;
-    if (client_of(u)->draining)
+    if (u->session->draining)
         timer_clear(loop_of(u), &u->timer);
     else
         set_timer(u, delay);
@@ -397,8 +397,10 @@ void uplink_drain(struct uplink *u)
 
 void uplink_free(struct uplink *u)
 {
-    if (u->state == UPLINK_UP)
+    if (u->state == UPLINK_UP) {
+        link_totals_add(&client_of(u)->ended, &u->carrier.link);
         carrier_fini(&u->carrier);
+    }
     dial_cancel(&u->dial);
     stream_close(&u->stream);
     via_fini(&u->via);

@@ -318,7 +318,7 @@ static void put_listeners(FILE *out, const cJSON *client)
     for (const cJSON *l = first(client, "listeners"); l; l = l->next) {
         snprintf(connections, sizeof(connections), "%.0f", number(l, "connections"));
         put_row(out, columns,
-                (const char *const[]){text_or(l, "address", "?"), text_or(l, "kind", "?"),
+                (const char *const[]){text_or(l, "address", "(not open)"), text_or(l, "kind", "?"),
                                       text_or(l, "channel", "-"), connections});
     }
 }
@@ -352,7 +352,8 @@ static void put_client(FILE *out, const cJSON *root)
     put_memory(out, root);
     for (const cJSON *c = first(root, "clients"); c; c = c->next) {
         fputc('\n', out);
-        print_line(out, "server     %s", text_or(c, "server", "?"));
+        print_line(out, "server     %s%s", text_or(c, "server", "?"),
+                   cJSON_IsTrue(member(c, "draining")) ? " (ends)" : "");
         put_uplinks(out, c);
         put_listeners(out, c);
         put_remotes(out, c);

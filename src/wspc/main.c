@@ -14,6 +14,7 @@
 struct program {
     struct daemon daemon;
     struct client client;
+    const struct args *args; /* borrowed; what a reload goes by */
 };
 
 static void on_drained(struct client *client)
@@ -112,9 +113,10 @@ static void on_links(struct client *client)
     notify_status(&container_of(client, struct program, client)->daemon.notify, status);
 }
 
-static enum wsp_err ready(struct program *p, const struct wspc_config *config, const char *file,
+static enum wsp_err ready(struct program *p, const struct wspc_config *config,
                           char error[CONFIG_ERROR_MAX])
 {
+    const char *file = wspc_settings_file(p->args);
     enum wsp_err err = daemon_start_status(&p->daemon, config->status, file, error);
 
     if (err != WSP_OK)
@@ -125,9 +127,27 @@ static enum wsp_err ready(struct program *p, const struct wspc_config *config, c
     return daemon_ready(&p->daemon, &config->process, error);
 }
 
-static int run(const struct wspc_config *config, const char *file, char error[CONFIG_ERROR_MAX])
+/* What is freed in the end is the old configuration, or a new one that cannot be used. */
+static enum wsp_err on_reload(void *ctx, char error[CONFIG_ERROR_MAX])
 {
-    struct program p;
+    struct program *p = ctx;
+    struct wspc_config config;
+    enum wsp_err err = wspc_settings_load(p->args, &config, error);
+
+    if (err == WSP_OK)
+        err = client_reload(&p->client, &config, error);
+    if (err == WSP_OK) {
+        daemon_set_log(&p->daemon, &p->client.config->log);
+        daemon_note_process(&p->daemon, &config.process, &p->client.config->process);
+        daemon_set_status(&p->daemon, p->client.config->status);
+    }
+    wspc_config_fini(&config);
+    return err;
+}
+
+static int run(struct wspc_config *config, const struct args *args, char error[CONFIG_ERROR_MAX])
+{
+    struct program p = {.args = args};
     int status = EXIT_START;
 
     if (daemon_open(&p.daemon, "wspc", &config->log, &config->process, error) == WSP_OK) {
@@ -135,8 +155,9 @@ static int run(const struct wspc_config *config, const char *file, char error[CO
         if (client_start(&p.client, p.daemon.loop, config, error) == WSP_OK) {
             p.daemon.on_end = on_end;
             p.daemon.on_status = on_status;
+            p.daemon.on_reload = on_reload;
             p.daemon.ctx = &p;
-            if (ready(&p, config, file, error) == WSP_OK) {
+            if (ready(&p, config, error) == WSP_OK) {
                 daemon_run(&p.daemon);
                 status = EXIT_OK;
             }
@@ -159,7 +180,7 @@ static int start(const struct args *args)
     if (err == WSP_OK && args_has(args, "check"))
         printf("%s: configuration is fine\n", file ? file : "command line");
     else if (err == WSP_OK)
-        status = channel ? run_stdio(&config, channel, error) : run(&config, file, error);
+        status = channel ? run_stdio(&config, channel, error) : run(&config, args, error);
     if (status != EXIT_OK)
         log_output_fatal("wspc", error);
     wspc_config_fini(&config);

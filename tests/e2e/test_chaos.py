@@ -1,6 +1,5 @@
 """Rude clients and sudden ends, many at once: nothing may crash, leak or stay behind."""
 
-import os
 import random
 import signal
 import socket
@@ -11,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from harness import socks
-from harness.daemons import AUTH, PATH
+from harness.daemons import AUTH, PATH, descriptors
 from harness.env import patience, volume
 from harness.http_client import get
 from harness.net import connect, eventually, read_exact, reset
@@ -19,10 +18,6 @@ from harness.peer import upgrade_request
 from harness.tcp_origins import EchoOrigin, SourceOrigin
 
 WORKERS = 12
-
-
-def descriptors(daemon):
-    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
 
 
 def leave(sock, chance):

@@ -20,8 +20,8 @@ FAST = {"reconnect_min": 0.1, "reconnect_max": 0.4, "drain": 1}
 
 # The log lines that tests wait for: the only place that knows their wording.
 LISTENING = r"listening on "
-RELOADED = r"ws.s: reloaded"
-NOT_RELOADED = r"ws.s: not reloaded, nothing has changed: "
+RELOADED = r"wsp.: reloaded"
+NOT_RELOADED = r"wsp.: not reloaded, nothing has changed: "
 LINK_UP = r"link {}(\.\d+)?: up"  # "link 1.2" is the second connection of the first entry
 LINK_FAILED = r"link {}(\.\d+)?: cannot connect.*{}"
 
@@ -174,6 +174,10 @@ class Daemon:
     def kill(self):
         self.signal(signal.SIGKILL)
         assert self.wait_end() == -signal.SIGKILL, self.log(60)
+
+
+def descriptors(daemon):
+    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
 
 
 def entry(server_port, *schemes, path=PATH, auth=AUTH, **extra):
