@@ -182,17 +182,18 @@ static void ip_text(const struct ip_addr *ip, char out[INET6_ADDRSTRLEN])
 static size_t write_v1(const struct proxy_header *h, uint8_t out[PROXY_WRITE_MAX])
 {
     char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN], line[2 * PROXY_WRITE_MAX];
+    int len;
 
     if (h->known) {
         ip_text(&h->from.ip, from);
         ip_text(&h->to.ip, to);
-        snprintf(line, sizeof(line), "PROXY TCP%c %s %s %u %u\r\n", h->from.ip.is_v6 ? '6' : '4',
-                 from, to, h->from.port, h->to.port);
+        len = snprintf(line, sizeof(line), "PROXY TCP%c %s %s %u %u\r\n",
+                       h->from.ip.is_v6 ? '6' : '4', from, to, h->from.port, h->to.port);
     } else {
-        snprintf(line, sizeof(line), "PROXY UNKNOWN\r\n");
+        len = snprintf(line, sizeof(line), "PROXY UNKNOWN\r\n");
     }
-    memcpy(out, line, strlen(line));
-    return strlen(line);
+    memcpy(out, line, (size_t)len);
+    return (size_t)len;
 }
 
 static uint8_t *put(uint8_t *to, const void *from, size_t len)

@@ -225,6 +225,18 @@ def test_end_of_the_server(farm):
         assert how_it_ends(sock)[0] == how_it_ends(half)[0] == b""
 
 
+def test_reload(farm):
+    """For connections that come; those that are there have begun already."""
+    wsps = farm.wsps()
+    with connect(wsps.config["port"]) as sock:
+        assert exchange(sock, HEADER + request("GET /x"), "GET").status == 400
+    with connect(wsps.config["port"]) as sock:
+        wsps.reload(proxy_protocol="required")
+        assert exchange(sock, request("GET /x")).status == 404
+    with connect(wsps.config["port"]) as sock:
+        assert exchange(sock, HEADER + request("GET /x"), "GET").status == 404
+
+
 # ---- real senders
 
 

@@ -63,7 +63,7 @@ static void test_little_credit(void **state)
         chan_ready(&e->ch);
         rig_expect_nothing(&r);
         peer_window(&r, end_id(e), 100);
-        rig_expect(&r, end_id(e), MSG_TRANSFER, slice_str(LEAD + 5));
+        rig_expect(&r, end_id(e), MSG_TRANSFER, slice_str(" UNKNOWN\r\n"));
         rig_expect(&r, end_id(e), MSG_FINISH, NOTHING);
         rig_stop(&r);
     }
