@@ -3,6 +3,7 @@
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,10 +24,12 @@ struct pool_list {
     size_t idle;        /* blocks on it */
     size_t idle_max;    /* more than these are given back to malloc */
     size_t used;        /* blocks handed out */
+    size_t low;         /* the fewest on it since pool_trim: those were not needed */
 };
 
 struct pool {
     struct pool_list blocks, pieces;
+    bool given_back; /* something went back to malloc since pool_trim */
 };
 
 /* At most so many blocks are kept for later, and pieces of as many bytes. */
@@ -38,6 +41,13 @@ static inline size_t pool_used(const struct pool *p)
 {
     return p->blocks.used + p->pieces.used;
 }
+
+/* pool_trim would have something to do, now or a while after the last time. */
+bool pool_is_trimmable(const struct pool *p);
+
+/* Gives back to malloc what was not needed since the last time, but for a little. True when
+ * something has gone back since then. */
+bool pool_trim(struct pool *p);
 
 /* An empty block of BLOCK_BYTES or PIECE_BYTES, or NULL without memory. Return it with pool_put. */
 struct block *pool_get(struct pool *p);

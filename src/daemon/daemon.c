@@ -1,6 +1,7 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -144,6 +145,15 @@ void daemon_expect_connections(const struct daemon *d, size_t count)
                  d->program, (uintmax_t)limit.rlim_cur, count);
 }
 
+/* A burst of traffic leaves holes in the heap: without this, they would stay resident for months.
+ */
+static void return_memory(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 enum wsp_err daemon_open(struct daemon *d, const char *program, const struct config_log *log,
                          const struct config_process *process, char error[CONFIG_ERROR_MAX])
 {
@@ -160,6 +170,7 @@ enum wsp_err daemon_open(struct daemon *d, const char *program, const struct con
         snprintf(error, CONFIG_ERROR_MAX, "event loop: %s", strerror(errno));
         return WSP_ERR_SYSTEM;
     }
+    loop_on_freed(d->loop, return_memory);
     if (log_output_open(&d->log, log, loop_log(d->loop), error) != WSP_OK)
         return WSP_ERR_SYSTEM;
     notify_open(&d->notify, d->loop);

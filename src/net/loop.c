@@ -11,9 +11,10 @@
 #include "net/timer.h"
 
 enum {
-    BATCH = 128,      /* events fetched at once */
-    ROUNDS = 16,      /* of events and tasks in one turn */
-    IDLE_BLOCKS = 16, /* kept by the pool: about 1 MiB */
+    BATCH = 128,       /* events fetched at once */
+    ROUNDS = 16,       /* of events and tasks in one turn */
+    IDLE_BLOCKS = 16,  /* kept by the pool: about 1 MiB */
+    TRIM_US = 5000000, /* and given up when they are not needed so long */
 };
 
 struct wsp_loop {
@@ -33,6 +34,8 @@ struct wsp_loop {
     struct poller_ready batch[BATCH];
     size_t batch_at, batch_count; /* events of this round not yet delivered */
     struct pool pool;
+    struct timer trim;
+    void (*give_back)(void);
     struct log log;
 };
 
@@ -42,6 +45,21 @@ static uint64_t clock_us(void)
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void on_trim(struct timer *t)
+{
+    struct wsp_loop *loop = container_of(t, struct wsp_loop, trim);
+
+    if (pool_trim(&loop->pool) && loop->give_back)
+        loop->give_back();
+}
+
+/* Without memory for the timer nothing is lost: the next turn tries again. */
+static void plan_trim(struct wsp_loop *loop)
+{
+    if (pool_is_trimmable(&loop->pool) && !timer_is_set(&loop->trim))
+        timer_set(loop, &loop->trim, loop->now_us + TRIM_US);
 }
 
 static void drain(struct watch *w, unsigned events)
@@ -78,6 +96,7 @@ struct wsp_loop *wsp_loop_new(void)
     list_init(&loop->tasks);
     list_init(&loop->owned);
     pool_init(&loop->pool, IDLE_BLOCKS);
+    loop->trim.fire = on_trim;
     loop->log.level = LOG_LEVEL_INFO;
     loop->now_us = clock_us();
     if (poller_init(&loop->poller) != WSP_OK || start_own_watches(loop) != WSP_OK) {
@@ -193,6 +212,7 @@ void wsp_loop_turn(struct wsp_loop *loop)
     } while ((loop->batch_count > 0 || !list_empty(&loop->tasks)) && ++round < ROUNDS);
     if (!list_empty(&loop->tasks))
         wsp_loop_wake(loop);
+    plan_trim(loop);
     arm_timer(loop);
     loop->in_turn = false;
 }
@@ -317,6 +337,11 @@ struct pool *loop_pool(struct wsp_loop *loop)
 struct log *loop_log(struct wsp_loop *loop)
 {
     return &loop->log;
+}
+
+void loop_on_freed(struct wsp_loop *loop, void (*give_back)(void))
+{
+    loop->give_back = give_back;
 }
 
 void loop_random(void *out, size_t len)

@@ -75,6 +75,10 @@ uint64_t loop_now(const struct wsp_loop *loop);
 struct pool *loop_pool(struct wsp_loop *loop);
 struct log *loop_log(struct wsp_loop *loop);
 
+/* `give_back` is called some seconds after a good deal of memory was freed: the process may want to
+ * return it to the system (malloc_trim). */
+void loop_on_freed(struct wsp_loop *loop, void (*give_back)(void));
+
 /* Strong random bytes; aborts the process when the system has none. */
 void loop_random(void *out, size_t len);
 

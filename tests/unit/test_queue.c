@@ -98,6 +98,31 @@ static void test_pool(void **state)
     assert_int_equal(pool.blocks.idle, 0);
 }
 
+/* What nobody needed since the last trim goes back, but for two of each size. */
+static void test_pool_trim(void **state)
+{
+    struct block *blocks[6];
+    struct pool pool;
+
+    (void)state;
+    pool_init(&pool, 5);
+    assert_false(pool_is_trimmable(&pool));
+    for (size_t i = 0; i < 6; i++)
+        blocks[i] = pool_get(&pool);
+    for (size_t i = 0; i < 6; i++)
+        pool_put(&pool, blocks[i]);
+    assert_true(pool_is_trimmable(&pool));
+    assert_true(pool_trim(&pool)); /* the sixth had no place; the others were in use just now */
+    assert_int_equal(pool.blocks.idle, 5);
+    blocks[0] = pool_get(&pool);
+    pool_put(&pool, blocks[0]);
+    assert_true(pool_trim(&pool)); /* one was enough all the time: four were not needed */
+    assert_int_equal(pool.blocks.idle, 2);
+    assert_false(pool_is_trimmable(&pool));
+    assert_false(pool_trim(&pool));
+    pool_fini(&pool);
+}
+
 static void test_empty(void **state)
 {
     struct fixture *f = *state;
@@ -184,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_pool_trim),
         cmocka_unit_test_setup_teardown(test_empty, setup, teardown),
         cmocka_unit_test_setup_teardown(test_append_crosses_blocks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_iov_limit, setup, teardown),
