@@ -6,6 +6,7 @@ import os
 import pwd
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,9 +21,10 @@ from harness.certificates import Authority
 from harness.channels import UnixScript, echoes
 from harness.curl import curl, fetch
 from harness.daemons import AUTH, Farm, command, entry, environment
-from harness.env import patience
+from harness.env import BIN_DIR, ROOT, patience
 from harness.http_origin import pattern
 from harness.net import connect, eventually, free_port, listen
+from harness.programs import run
 from harness.reverse import REGISTERED, tool
 from harness.service import Manager, activated
 
@@ -206,7 +208,7 @@ def test_a_failed_start_has_a_priority(farm, tmp_path):
 def test_another_stream_is_not_the_journal(tmp_path, stream):
     config = {"bind": "127.0.0.1", "port": free_port(), "auth": AUTH}
     lines = run_into_journal(config, tmp_path, stream)
-    assert all(re.match(r"\d{4}-\d\d-\d\dT.* info wsps\b", line) for line in lines), lines
+    assert all(re.match(r"\d{4}-\d\d-\d\dT[^ ]+ (info|warn) \w", line) for line in lines), lines
 
 
 # ---- privileges
@@ -435,3 +437,36 @@ def test_handshakes_of_this_machine_and_of_proxies(farm):
     for address in ("127.0.0.1", "::1", "203.0.113.7"):
         assert crowd.served(address, 20) == 20
     assert "connections a second" not in crowd.wsps.log()
+
+
+# ---- units
+
+UNITS = {"wsps.service": "wsps.service", "wspc@home.service": "wspc@.service"}
+SYSTEMD = shutil.which("systemd-analyze")
+NEEDS_SYSTEMD = pytest.mark.skipif(not SYSTEMD, reason="there is no systemd-analyze here")
+
+
+@pytest.fixture(scope="module")
+def units(tmp_path_factory):
+    """The units as they would be installed, with the programs where they are here."""
+    directory = tmp_path_factory.mktemp("units")
+    for name, source in {**UNITS, "wsps.socket": "wsps.socket"}.items():
+        text = (ROOT / "configs" / source).read_text()
+        text = re.sub(r"(?m)^ExecStart=(wsp[sc]) ", rf"ExecStart={BIN_DIR}/\1 ", text)
+        (directory / name).write_text(text)
+    return directory
+
+
+@NEEDS_SYSTEMD
+@pytest.mark.parametrize("name", [*UNITS, "wsps.socket"])
+def test_units_are_right(units, name):
+    done = subprocess.run(
+        [SYSTEMD, "verify", "--man=no", units / name], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+@NEEDS_SYSTEMD
+@pytest.mark.parametrize("name", UNITS)
+def test_units_expose_little(units, name):
+    run(SYSTEMD, "security", "--offline=true", "--no-pager", "--threshold=15", units / name)
