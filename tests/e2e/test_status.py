@@ -236,16 +236,17 @@ def test_hostile_names(start):
     assert "x" * 20 in tables(server) and "x" * 20 in tables(client)
 
 
-def test_reload(start):
+@pytest.mark.parametrize("name", ["wsps", "wspc"])
+def test_reload(start, name):
     """The socket moves with the file."""
-    server = start("wsps")
-    before = Path(server.config["status"])
-    after = before.with_name("moved.sock")
-    server.config["status"] = str(after)
-    server.file.write_text(json.dumps(server.config))
-    server.signal(signal.SIGHUP)
-    server.wait_line("wsps: reloaded")
-    assert not before.exists() and document(server)["pid"] == server.process.pid
+    args = {"wsps": [], "wspc": [entry(free_port(), "socks5")]}[name]
+    daemon = start(name, *args, **({"link": False} if name == "wspc" else {}))
+    before = Path(daemon.config["status"])
+    daemon.config["status"] = str(before.with_name("moved.sock"))
+    daemon.file.write_text(json.dumps(daemon.config))
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_line(f"{name}: reloaded")
+    assert not before.exists() and document(daemon)["pid"] == daemon.process.pid
 
 
 # ---- who asks
