@@ -5,6 +5,7 @@ import os
 import pty
 import random
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -14,11 +15,12 @@ from harness.channels import echoes
 from harness.daemons import NOT_RELOADED, command, descriptors, entry, environment
 from harness.env import DIALECTS, SANITIZED, patience, volume
 from harness.net import eventually, free_port, how_it_ends, read_exact
+from harness.reverse import REGISTERED, request
 from harness.tcp_origins import ScriptOrigin
 
 MIB = 1 << 20
 SIZE = volume(MIB, 256 << 10)  # of one transfer
-BLOB = random.Random(99).randbytes(SIZE + 200 * 997)
+BLOB = random.Random(99).randbytes(SIZE + 200 * 997)  # every transfer is a different slice
 
 both = pytest.mark.parametrize("who", ["wsps", "wspc"])
 
@@ -186,27 +188,53 @@ def test_terminal_is_closed(tmp_path, nohup):
 
 # ---- under load
 
-
-async def serve(reader, writer):
-    """Slowly, so that a reload comes in between."""
-    start = int.from_bytes(await reader.readexactly(8), "big")
-    piece = SIZE // 32
-    for at in range(start, start + SIZE, piece):
-        writer.write(memoryview(BLOB)[at : at + piece])
-        await writer.drain()
-        await asyncio.sleep(0.01)
-    writer.close()
+TRANSFERS = 200
 
 
-async def fetch(loop, proxy_port, port, number):
-    """A slice of the blob that no other transfer gets."""
-    start = number * 997
+class Slow:
+    """Sends the slice of the blob that a request names, so slowly that reloads come in between."""
+
+    def __init__(self):
+        self.begun = 0
+
+    async def start(self):
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=1024)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def serve(self, reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        start = int(head.split()[1].strip(b"/")) * 997
+        piece = SIZE // 32
+        self.begun += 1
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % SIZE)
+        for at in range(start, start + SIZE, piece):
+            writer.write(memoryview(BLOB)[at : at + piece])
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        writer.close()
+
+
+async def fetch(loop, sock, path, number):
     got = bytearray()
-    with await socks.open_async(loop, proxy_port, "127.0.0.1", port) as sock:
-        await loop.sock_sendall(sock, start.to_bytes(8, "big"))
+    with sock:
+        await loop.sock_sendall(sock, request(f"GET {path}/{number}", "Connection: close"))
         while piece := await loop.sock_recv(sock, 1 << 16):
             got += piece
-    assert got == memoryview(BLOB)[start : start + SIZE], f"{len(got)} bytes of transfer {number}"
+    start = number * 997
+    body = bytes(got).partition(b"\r\n\r\n")[2]
+    assert body == memoryview(BLOB)[start : start + SIZE], f"{len(got)} bytes: {bytes(got[:80])}"
+
+
+async def fetch_by_socks(loop, wspc, origin, number):
+    sock = await socks.open_async(loop, wspc.port("socks5"), "127.0.0.1", origin.port)
+    await fetch(loop, sock, "", number)
+
+
+async def fetch_as_visitor(loop, port, number):
+    sock = socket.socket()
+    sock.setblocking(False)
+    await loop.sock_connect(sock, ("127.0.0.1", port))
+    await fetch(loop, sock, "/slow", number)
 
 
 def change(server, wspc):
@@ -216,35 +244,47 @@ def change(server, wspc):
     only = wspc.config["client"][0]
     more = {
         "dynamic": [*only["dynamic"], f"http://127.0.0.1:{free_port()}"],
-        "remote": [f"http://127.0.0.1:1?mode=path&value={free_port()}"],
+        "remote": [*only["remote"], f"http://127.0.0.1:1?mode=path&value={free_port()}"],
     }
     wspc.reload(client=[{**only, **more}], limits={"memory": 64 * MIB})
     wspc.reload(client=[only], limits=None)
 
 
+async def transfer_and_reload(server, wspc, origin, port):
+    """All of the transfers are running when the first reload begins."""
+    loop = asyncio.get_running_loop()
+    jobs = []
+    for number in range(0, TRANSFERS, 2):
+        jobs.append(asyncio.ensure_future(fetch_by_socks(loop, wspc, origin, number)))
+        jobs.append(asyncio.ensure_future(fetch_as_visitor(loop, port, number + 1)))
+    while origin.begun < TRANSFERS and not any(job.done() for job in jobs):
+        await asyncio.sleep(0.01)
+    assert origin.begun == TRANSFERS, f"{origin.begun} transfers are running"
+    rounds = 0
+    while not all(job.done() for job in jobs):
+        await loop.run_in_executor(None, change, server, wspc)
+        rounds += 1
+    return rounds, [repr(job.exception()) for job in jobs if job.exception()]
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_200_transfers_at_once(farm, dialect):
     server = farm.wsps()
-    wspc = farm.wspc(entry(server.config["port"], dialect=dialect))
-    since = server.mark(), wspc.mark()
 
     async def main():
-        loop = asyncio.get_running_loop()
-        origin = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
-        port, proxy_port = origin.sockets[0].getsockname()[1], wspc.port("socks5")
-        jobs = [asyncio.ensure_future(fetch(loop, proxy_port, port, n)) for n in range(200)]
-        rounds = 0
-        while not all(job.done() for job in jobs):
-            await loop.run_in_executor(None, change, server, wspc)
-            rounds += 1
-        origin.close()
-        return rounds, [repr(job.exception()) for job in jobs if job.exception()]
+        origin = Slow()
+        await origin.start()
+        remote = [f"http://127.0.0.1:{origin.port}?mode=path&value=slow"]
+        only = entry(server.config["port"], dialect=dialect, remote=remote)
+        wspc = farm.wspc(only)
+        wspc.wait_line(REGISTERED)
+        rounds, faults = await transfer_and_reload(server, wspc, origin, server.config["port"])
+        assert not faults
+        assert rounds > 1
+        assert not [line for line in wspc.lines if " down: " in line]
 
-    rounds, faults = asyncio.run(main())
-    assert not faults
-    assert rounds > 1
-    assert not [x for x in server.lines[since[0]:] if " ended: " in x]
-    assert not [x for x in wspc.lines[since[1]:] if " down: " in x]
+    asyncio.run(main())
+    assert not [line for line in server.lines if " ended: " in line]
 
 
 def resident(daemon):
