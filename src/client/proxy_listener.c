@@ -76,8 +76,10 @@ static void close_one(struct proxy_listener *p)
 
 void proxy_listeners_close(struct session *s)
 {
-    while (!list_empty(&s->listeners))
-        close_one(listener_of(s->listeners.next));
+    struct list *node;
+
+    while ((node = list_shift(&s->listeners)))
+        close_one(listener_of(node));
 }
 
 /* ---- opening */

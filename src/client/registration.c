@@ -268,8 +268,10 @@ void registrations_withdraw_others(struct session *s, struct wspc_client *entry)
 
 void registrations_fini(struct session *s)
 {
-    while (!list_empty(&s->registrations))
-        registration_free(registration_at(s->registrations.next));
+    struct list *node;
+
+    while ((node = list_shift(&s->registrations)))
+        registration_free(registration_at(node));
 }
 
 /* Its link has gone, or takes no opens any more and thus holds no names. */

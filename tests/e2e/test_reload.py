@@ -4,6 +4,7 @@ import asyncio
 import os
 import pty
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -13,9 +14,10 @@ import pytest
 from harness import socks
 from harness.channels import echoes
 from harness.daemons import NOT_RELOADED, command, descriptors, entry, environment
-from harness.env import DIALECTS, SANITIZED, patience, volume
+from harness.env import DIALECTS, ROOT, SANITIZED, patience, volume
 from harness.net import eventually, free_port, how_it_ends, read_exact
-from harness.reverse import REGISTERED, request
+from harness.programs import run
+from harness.reverse import REGISTERED, request, tool
 from harness.tcp_origins import ScriptOrigin
 
 MIB = 1 << 20
@@ -92,6 +94,22 @@ def test_log_is_rotated(farm, tmp_path, who):
     daemon.signal(signal.SIGHUP)
     wait_lines(log, "not reloaded")
     assert not any("Hangup" in line for line in lines_of(old))
+
+
+def test_logrotate(farm, tmp_path):
+    """What docs/operations.md gives it, but for the way to reload."""
+    logrotate = tool("logrotate", "logrotate")
+    log = tmp_path / "x.log"
+    daemon = start_with_log(farm, "wsps", log)
+    page = (ROOT / "docs" / "operations.md").read_text()
+    text = re.search(r"```\n(/var/log/.*?)```", page, re.S).group(1)
+    text = text.replace("/var/log/wsps/*.log", f'"{log}"')
+    file = tmp_path / "logrotate.conf"
+    file.write_text(text.replace("systemctl reload wsps", f"kill -HUP {daemon.process.pid}"))
+    file.chmod(0o600)
+    run(logrotate, "--force", "--state", tmp_path / "state", file)
+    wait_lines(log, "reloaded")
+    assert any("listening on" in line for line in lines_of(tmp_path / "x.log.1"))
 
 
 @both
