@@ -72,7 +72,11 @@ enum wsp_err stream_move(struct stream *to, struct stream *from, void (*on_event
 enum wsp_err stream_secure(struct stream *s, struct tls_context *context, const char *server_name,
                            struct slice early)
 {
-    return tls_stream_new(context, server_name, loop_pool(s->loop), early, &s->tls);
+    enum wsp_err err = tls_stream_new(context, server_name, loop_pool(s->loop), early, &s->tls);
+
+    if (err == WSP_OK && early.len)
+        s->readable = true; /* no event comes for what has been read */
+    return err;
 }
 
 const char *stream_why(const struct stream *s)

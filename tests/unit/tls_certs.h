@@ -78,15 +78,58 @@ static inline void cert_pin(const struct identity *id, uint8_t pin[32])
     OPENSSL_free(der);
 }
 
-/* Writes a file of one certificate; `path` is a template for mkstemp. */
-static inline void cert_save(const struct identity *id, char *path)
+/* A new file; `path` is a template for mkstemp. */
+static inline FILE *pem_file(char *path)
 {
     int fd = mkstemp(path);
     FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
 
     assert_non_null(f);
+    return f;
+}
+
+/* Writes a file of one certificate. */
+static inline void cert_save(const struct identity *id, char *path)
+{
+    FILE *f = pem_file(path);
+
     assert_true(PEM_write_X509(f, id->cert));
     fclose(f);
+}
+
+/* Writes a file of the key, with a passphrase unless that is NULL. */
+static inline void key_save(const struct identity *id, const char *passphrase, char *path)
+{
+    FILE *f = pem_file(path);
+
+    assert_true(PEM_write_PKCS8PrivateKey(f, id->key, passphrase ? EVP_aes_128_cbc() : NULL,
+                                          passphrase, passphrase ? (int)strlen(passphrase) : 0,
+                                          NULL, NULL));
+    fclose(f);
+}
+
+/* What `issuer` revokes: a certificate of its own, or nothing (NULL). */
+static inline X509_CRL *crl_make(const struct identity *issuer, const struct identity *revoked)
+{
+    X509_CRL *crl = X509_CRL_new();
+    X509_REVOKED *entry = X509_REVOKED_new();
+    ASN1_TIME *at = X509_gmtime_adj(NULL, -DAY);
+
+    assert_true(crl && entry && at);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->cert));
+    X509_CRL_set1_lastUpdate(crl, at);
+    if (revoked) {
+        X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked->cert));
+        X509_REVOKED_set_revocationDate(entry, at);
+        assert_true(X509_CRL_add0_revoked(crl, entry)); /* taken */
+    } else {
+        X509_REVOKED_free(entry);
+    }
+    X509_gmtime_adj(at, DAY);
+    X509_CRL_set1_nextUpdate(crl, at);
+    ASN1_TIME_free(at);
+    assert_true(X509_CRL_sign(crl, issuer->key, EVP_sha256()) > 0);
+    return crl;
 }
 
 #endif
