@@ -188,8 +188,10 @@ ssize_t stream_peek(struct stream *s)
     char byte;
     ssize_t n;
 
-    if (s->tls)
-        return tls_stream_peek(s->tls, s->watch.fd);
+    if (s->tls) {
+        n = tls_stream_peek(s->tls, s->watch.fd);
+        return wait_pending(s) ? n : (ssize_t)STREAM_ERROR;
+    }
     do
         n = recv(s->watch.fd, &byte, 1, MSG_PEEK);
     while (n < 0 && errno == EINTR);

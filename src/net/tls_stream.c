@@ -12,7 +12,9 @@
 
 enum {
     RECORD_MAX = SSL3_RT_MAX_PLAIN_LENGTH,
-    OVERHEAD = 256, /* more than any cipher adds to a record */
+    OVERHEAD = 256,  /* more than any cipher adds to a record */
+    STRAYS_MAX = 64, /* messages of the session that nothing else came between */
+    DATA_MIN = 1024, /* of a record that counts as something else */
 };
 
 static bool keep_early(struct tls_stream *t, struct slice early)
@@ -48,6 +50,7 @@ enum wsp_err tls_stream_new(struct tls_context *context, const char *server_name
         free(t);
         return err;
     }
+    SSL_clear_mode(t->ssl, SSL_MODE_AUTO_RETRY); /* a read ends at a message of the session */
     t->context = tls_context_ref(context);
     *out = t;
     return WSP_OK;
@@ -198,7 +201,20 @@ static ssize_t want(struct tls_stream *t, int fd)
         pool_put(t->pool, t->in);
         t->in = NULL;
     }
+    if (n == STREAM_AGAIN)
+        t->strays = 0;
     return n;
+}
+
+/* The session has read a message of its own, such as a key update, and there is more. Each can cost
+ * as much as a megabyte of data: a peer that sends nothing else would hold the loop. */
+static ssize_t stray(struct tls_stream *t)
+{
+    if (++t->strays <= STRAYS_MAX)
+        return 1;
+    snprintf(t->why, sizeof(t->why), "tls: connection failed: too many messages without data");
+    errno = EPROTO;
+    return broken(t);
 }
 
 /* What follows from a call of the session that returned `ret` <= 0: as of stream_recv, or a
@@ -207,7 +223,7 @@ static ssize_t not_done(struct tls_stream *t, int fd, int ret)
 {
     switch (SSL_get_error(t->ssl, ret)) {
     case SSL_ERROR_WANT_READ:
-        return want(t, fd);
+        return t->in ? stray(t) : want(t, fd);
     case SSL_ERROR_ZERO_RETURN:
         if (t->established)
             return STREAM_EOF;
@@ -256,6 +272,8 @@ static ssize_t read_all(struct tls_stream *t, int fd, uint8_t *out, size_t cap,
         lend(t);
         ret = read(t->ssl, out + got, (int)(cap - got));
         take_back(t);
+        if (ret >= DATA_MIN)
+            t->strays = 0;
         if (ret > 0)
             got += (size_t)ret;
         else
