@@ -193,33 +193,37 @@ static inline int pair_setup(void **state)
     return 0;
 }
 
+/* ---- the contexts, and their files */
+
+static char ca_path[] = "/tmp/test-tls-XXXXXX", cert_path[] = "/tmp/test-tls-XXXXXX",
+            key_path[] = "/tmp/test-tls-XXXXXX";
+static const struct tls_pair server_pair = {cert_path, key_path, NULL};
+static const struct tls_server_options server_options = {.pair = &server_pair, .pair_count = 1};
+static const struct tls_options client_options = {.ca_file = ca_path};
+
 static inline int contexts_setup(void **state)
 {
-    char ca_path[] = "/tmp/test-tls-XXXXXX", cert_path[] = "/tmp/test-tls-XXXXXX";
-    char key_path[] = "/tmp/test-tls-XXXXXX", error[TLS_TEXT_MAX];
     struct identity ca = cert_make(&(struct cert_spec){"ca", NULL, -1, 1, true}, NULL);
     struct identity id = cert_make(&(struct cert_spec){"x", "DNS:" HOST, -1, 1, false}, &ca);
-    struct tls_pair files = {cert_path, key_path, NULL};
-    struct tls_server_options server = {.pair = &files, .pair_count = 1};
-    struct tls_options client = {.ca_file = ca_path};
+    char error[TLS_TEXT_MAX];
 
     (void)state;
     cert_save(&ca, ca_path);
     cert_save(&id, cert_path);
     key_save(&id, NULL, key_path);
-    server_tls = tls_server_new(&server, error, sizeof(error));
-    client_tls = tls_context_new(&client, error, sizeof(error));
-    unlink(ca_path);
-    unlink(cert_path);
-    unlink(key_path);
     cert_free(&ca);
     cert_free(&id);
+    server_tls = tls_server_new(&server_options, error, sizeof(error));
+    client_tls = tls_context_new(&client_options, error, sizeof(error));
     return server_tls && client_tls ? 0 : -1;
 }
 
 static inline int contexts_teardown(void **state)
 {
     (void)state;
+    unlink(ca_path);
+    unlink(cert_path);
+    unlink(key_path);
     assert_int_equal(server_tls->refs, 1);
     assert_int_equal(client_tls->refs, 1);
     tls_context_unref(server_tls);
