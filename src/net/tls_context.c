@@ -6,11 +6,21 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include "net/tls_context_parts.h"
 
 enum { NAME_MAX_LEN = 255 };
+
+/* A file without a certificate, or without a key. */
+static bool lacks_pem(unsigned long err)
+{
+    int lib = ERR_GET_LIB(err), reason = ERR_GET_REASON(err);
+
+    return (lib == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE) ||
+           (lib == ERR_LIB_OSSL_DECODER && reason == ERR_R_UNSUPPORTED);
+}
 
 static const char *reason_of(unsigned long err)
 {
@@ -20,6 +30,8 @@ static const char *reason_of(unsigned long err)
         return "out of memory";
     if (ERR_SYSTEM_ERROR(err))
         return strerror(ERR_GET_REASON(err));
+    if (lacks_pem(err))
+        return "there is none in it (PEM)";
     text = ERR_reason_error_string(err);
     return text ? text : "unknown error";
 }
@@ -51,8 +63,10 @@ int tls_note_rejected(int ok, X509_STORE_CTX *store)
     struct tls_context *x = ssl ? SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)) : NULL;
     X509 *cert = X509_STORE_CTX_get_current_cert(store);
 
-    if (ok || !x)
-        return ok;
+    if (ok || tls_lacks_crl(store))
+        return 1;
+    if (!x)
+        return 0;
     x->rejected[0] = '\0';
     if (cert)
         X509_NAME_oneline(X509_get_subject_name(cert), x->rejected, sizeof(x->rejected));

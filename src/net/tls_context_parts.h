@@ -37,10 +37,17 @@ SSL_CTX *tls_ctx_new(bool server);
 bool tls_ctx_use_pair(SSL_CTX *ctx, const char *cert_file, const char *key_file, char *error,
                       size_t cap);
 
-/* Trusts the roots in a PEM file (NULL: the system's), less what a PEM file revokes (or NULL).
- * False with a line in `error`. */
+/* Trusts the roots in a PEM file (NULL: the system's), less what a PEM file revokes (or NULL), and
+ * whoever they revoke on the way to a certificate. False with a line in `error`. */
 bool tls_ctx_trust(SSL_CTX *ctx, const char *ca_file, const char *crl_file, char *error,
                    size_t cap);
+
+/*
+ * For a verification callback that is told of an error: it is only that an authority has no list of
+ * what it revokes, which is asked of the one behind the certificate alone. Then the error is gone,
+ * and the verification goes on.
+ */
+bool tls_lacks_crl(X509_STORE_CTX *store);
 
 /* Verification callback of sessions: notes which certificate is not trusted. */
 int tls_note_rejected(int ok, X509_STORE_CTX *store);

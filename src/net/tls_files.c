@@ -88,7 +88,18 @@ static bool load_crl(SSL_CTX *ctx, const char *file)
 
     if (!lookup || X509_load_crl_file(lookup, file, X509_FILETYPE_PEM) <= 0)
         return false;
-    return X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    return X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+}
+
+bool tls_lacks_crl(X509_STORE_CTX *store)
+{
+    int error = X509_STORE_CTX_get_error(store);
+
+    if (X509_STORE_CTX_get_error_depth(store) == 0 ||
+        (error != X509_V_ERR_UNABLE_TO_GET_CRL && error != X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER))
+        return false;
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return true;
 }
 
 bool tls_ctx_trust(SSL_CTX *ctx, const char *ca_file, const char *crl_file, char *error, size_t cap)

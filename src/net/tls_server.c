@@ -58,11 +58,18 @@ static int choose_certificate(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* Every client is let in; whether it may open a link is decided when it asks for one. */
-static int note_client(int ok, X509_STORE_CTX *store)
+/* The verification ends at the first fault, which the session keeps as its result. */
+static int on_verified(int ok, X509_STORE_CTX *store)
 {
-    (void)ok;
-    (void)store;
+    return ok || tls_lacks_crl(store);
+}
+
+/* Every client is let in; whether it may open a link is decided when it asks for one. */
+static int judge_client(X509_STORE_CTX *store, void *arg)
+{
+    (void)arg;
+    if (X509_verify_cert(store) <= 0 && X509_STORE_CTX_get_error(store) == X509_V_OK)
+        X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
     return 1;
 }
 
@@ -81,7 +88,8 @@ static bool ask_clients(struct tls_context *x, const struct tls_server_options *
         return false;
     }
     SSL_CTX_set_client_CA_list(x->ctx, names); /* taken */
-    SSL_CTX_set_verify(x->ctx, SSL_VERIFY_PEER, note_client);
+    SSL_CTX_set_verify(x->ctx, SSL_VERIFY_PEER, on_verified);
+    SSL_CTX_set_cert_verify_callback(x->ctx, judge_client, NULL);
     x->asks_client = true;
     return true;
 }
@@ -140,18 +148,29 @@ static bool copy_domains(struct tls_named *to, char *const *from)
     return to->domains != NULL;
 }
 
+/* A session that turns to this certificate asks for the same clients, and judges them alike. */
+static bool ask_alike(SSL_CTX *ctx, const struct tls_context *x)
+{
+    STACK_OF(X509_NAME) *names = SSL_dup_CA_list(SSL_CTX_get_client_CA_list(x->ctx));
+
+    if (!names)
+        return false;
+    SSL_CTX_set_client_CA_list(ctx, names); /* taken */
+    SSL_CTX_set1_cert_store(ctx, SSL_CTX_get_cert_store(x->ctx));
+    SSL_CTX_set_cert_verify_callback(ctx, judge_client, NULL);
+    return true;
+}
+
 static bool add_named(struct tls_context *x, const struct tls_server_options *opt,
                       const struct tls_pair *pair, char *error, size_t cap)
 {
     struct tls_named *n = &x->named[x->named_count++];
 
     n->ctx = tls_ctx_new(true);
-    if (!n->ctx || !copy_domains(n, pair->domains)) {
+    if (!n->ctx || !copy_domains(n, pair->domains) || (x->asks_client && !ask_alike(n->ctx, x))) {
         snprintf(error, cap, "tls: out of memory");
         return false;
     }
-    if (x->asks_client) /* a session that turns to this certificate verifies with its roots */
-        SSL_CTX_set1_cert_store(n->ctx, SSL_CTX_get_cert_store(x->ctx));
     return set_up(n->ctx, opt, error, cap) &&
            tls_ctx_use_pair(n->ctx, pair->cert_file, pair->key_file, error, cap);
 }

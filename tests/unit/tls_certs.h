@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_TLS_CERTS_H
 #define TESTS_UNIT_TLS_CERTS_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,22 +109,21 @@ static inline void key_save(const struct identity *id, const char *passphrase, c
     fclose(f);
 }
 
-/* What `issuer` revokes: a certificate of its own, or nothing (NULL). */
-static inline X509_CRL *crl_make(const struct identity *issuer, const struct identity *revoked)
+/* A list of what `issuer` revokes: certificates of its own, NULL at the end. */
+static inline X509_CRL *crl_make(const struct identity *issuer, const struct identity **revoked)
 {
     X509_CRL *crl = X509_CRL_new();
-    X509_REVOKED *entry = X509_REVOKED_new();
     ASN1_TIME *at = X509_gmtime_adj(NULL, -DAY);
 
-    assert_true(crl && entry && at);
+    assert_true(crl && at);
     X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->cert));
     X509_CRL_set1_lastUpdate(crl, at);
-    if (revoked) {
-        X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked->cert));
+    for (; *revoked; revoked++) {
+        X509_REVOKED *entry = X509_REVOKED_new();
+
+        X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber((*revoked)->cert));
         X509_REVOKED_set_revocationDate(entry, at);
         assert_true(X509_CRL_add0_revoked(crl, entry)); /* taken */
-    } else {
-        X509_REVOKED_free(entry);
     }
     X509_gmtime_adj(at, DAY);
     X509_CRL_set1_nextUpdate(crl, at);
