@@ -256,7 +256,7 @@ async def fetch_as_visitor(loop, port, number):
 
 
 def change(server, wspc):
-    """Port, secret and rules of wsps; a listener, a name and limits of wspc."""
+    """Port, secret and rules of wsps; a listener, a name, limits and an entry of wspc."""
     secret = {"auth": "other"} if server.config["auth"] != "other" else {"auth": "and another"}
     server.reload(port=free_port(), egress={"deny": ["192.0.2.1"]}, **secret)
     only = wspc.config["client"][0]
@@ -264,7 +264,8 @@ def change(server, wspc):
         "dynamic": [*only["dynamic"], f"http://127.0.0.1:{free_port()}"],
         "remote": [*only["remote"], f"http://127.0.0.1:1?mode=path&value={free_port()}"],
     }
-    wspc.reload(client=[{**only, **more}], limits={"memory": 64 * MIB})
+    other = {**only, "auth": secret["auth"], "dynamic": [], "remote": []}
+    wspc.reload(client=[other, {**only, **more}], limits={"memory": 64 * MIB})
     wspc.reload(client=[only], limits=None)
 
 
@@ -299,10 +300,10 @@ def test_200_transfers_at_once(farm, dialect):
         rounds, faults = await transfer_and_reload(server, wspc, origin, server.config["port"])
         assert not faults
         assert rounds > 1
-        assert not [line for line in wspc.lines if " down: " in line]
+        assert not [line for line in wspc.lines if "link 1: down: " in line]
 
     asyncio.run(main())
-    assert not [line for line in server.lines if " ended: " in line]
+    assert not [line for line in server.lines if "link 1: ended: " in line]
 
 
 def resident(daemon):
