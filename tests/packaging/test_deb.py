@@ -6,10 +6,12 @@ import tarfile
 
 import pytest
 
-from conftest import PACKAGES, field, needs
+from debian import PACKAGES, field
 from harness.programs import run
+from harness.reverse import tool
 
 DAEMONS = ("wsps", "wspc")
+UNITS = {"wsps": "wsps.service", "wspc": "wspc@.service"}
 
 
 def expected(package):
@@ -25,6 +27,7 @@ def expected(package):
             f"/etc/wsp/{package}.json": 0o640,
             f"/usr/share/doc/{package}/examples/{package}.json": 0o644,
             f"/usr/share/doc/{package}/configuration.md": 0o644,
+            f"/lib/systemd/system/{UNITS[package]}": 0o644,
             f"/usr/share/man/man1/{package}.1.gz": 0o644,
             f"/usr/share/man/man5/{package}.json.5.gz": 0o644,
             f"/usr/share/bash-completion/completions/{package}": 0o644,
@@ -50,7 +53,7 @@ def daemon(request, packages, tmp_path_factory):
 
 
 def test_lintian_is_content(packages):
-    needs("lintian")
+    tool("lintian", "lintian")
     assert run("lintian", "--allow-root", *packages.values(), limit=60).decode() == ""
 
 

@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 
-from conftest import ROOT, needs
+from harness.env import ROOT
 from harness.programs import run
+from harness.reverse import tool
 
 PROGRAM = """
 #include <stdio.h>
@@ -67,7 +68,7 @@ def test_everything_goes_where_it_is_told(installed):
 
 
 def test_a_program_builds_against_it(installed, tmp_path, release):
-    needs("pkg-config", "cc")
+    tool("pkg-config", "pkg-config")
     prefix = installed / "opt" / "wsp"
     environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib" / "any" / "pkgconfig")}
     flags = run("pkg-config", "--cflags", "--libs", "libwsp", env=environment).decode().split()

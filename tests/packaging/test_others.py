@@ -3,15 +3,17 @@
 import re
 import subprocess
 
-from conftest import ROOT, needs
+from harness.env import ROOT
 from harness.programs import run
+from harness.reverse import tool
 
 PACKAGING = ROOT / "packaging"
 INSTRUCTIONS = {"FROM", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "CMD", "HEALTHCHECK"}
 
 
 def test_the_spec_is_good():
-    needs("rpmspec", "rpmlint")
+    tool("rpmspec", "rpm")
+    tool("rpmlint", "rpmlint")
     queried = run("rpmspec", "-q", "--qf", "%{NAME} %{VERSION}\\n", PACKAGING / "wsp.spec").decode()
     names = [line.split()[0] for line in queried.splitlines()]
     assert {"wsps", "wspc", "libwsp-devel"} <= set(names)
