@@ -154,6 +154,13 @@ static void return_memory(void)
 #endif
 }
 
+void daemon_expect_reload(const struct daemon *d, const char *file)
+{
+    if (file && access(file, R_OK) < 0)
+        log_warn(loop_log(d->loop), "%s: a reload will fail, %s cannot be read any more: %s",
+                 d->program, file, strerror(errno));
+}
+
 enum wsp_err daemon_open(struct daemon *d, const char *program, const struct config_log *log,
                          const struct config_process *process, char error[CONFIG_ERROR_MAX])
 {

@@ -39,6 +39,9 @@ enum wsp_err daemon_open(struct daemon *d, const char *program, const struct con
 /* Warns when connections of that number could need more descriptors than there are. */
 void daemon_expect_connections(const struct daemon *d, size_t count);
 
+/* Warns when the configuration `file` (NULL: there is none) was read with rights that are gone. */
+void daemon_expect_reload(const struct daemon *d, const char *file);
+
 /* What was configured is open: gives up the rights that only the start needed, filters system
  * calls, and tells the service manager. WSP_OK, or an error with a line in `error`. */
 enum wsp_err daemon_ready(struct daemon *d, const struct config_process *process,

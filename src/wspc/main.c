@@ -123,6 +123,7 @@ static enum wsp_err ready(struct program *p, const struct wspc_config *config,
         return err;
     p->client.on_links = on_links;
     on_links(&p->client);
+    daemon_expect_reload(&p->daemon, file);
     daemon_expect_connections(&p->daemon, (size_t)config->max_connections);
     return daemon_ready(&p->daemon, &config->process, error);
 }
@@ -140,6 +141,7 @@ static enum wsp_err on_reload(void *ctx, char error[CONFIG_ERROR_MAX])
         daemon_set_log(&p->daemon, &p->client.config->log);
         daemon_note_process(&p->daemon, &config.process, &p->client.config->process);
         daemon_set_status(&p->daemon, p->client.config->status);
+        on_links(&p->client);
     }
     wspc_config_fini(&config);
     return err;

@@ -77,6 +77,7 @@ static enum wsp_err ready(struct program *p, const struct wsps_config *config,
     if (err != WSP_OK)
         return err;
     tell_status(p);
+    daemon_expect_reload(&p->daemon, file);
     daemon_expect_connections(&p->daemon, (size_t)config->max_connections);
     return daemon_ready(&p->daemon, &config->process, error);
 }

@@ -64,6 +64,16 @@ def test_wspc_says_how_its_links_are(farm, manager):
     assert wspc.wait_end() == 0
 
 
+def test_status_follows_a_reload(farm, manager):
+    port = free_port()
+    wspc = farm.wspc(entry(port), link=False, launch=manager.launch())
+    manager.wait("STATUS", "0 of 1 servers connected")
+    wspc.reload(client=[entry(port), entry(free_port())])
+    manager.wait("RELOADING")
+    manager.wait("STATUS", "0 of 2 servers connected")
+    manager.wait("READY")
+
+
 def test_watchdog(farm, manager):
     """Signs of life come as long as the loop turns."""
     wsps = farm.wsps(launch=manager.launch(WATCHDOG_USEC=200_000))
@@ -334,13 +344,16 @@ def test_reload_as_nobody(open_farm, tmp_path):
         assert int(manager.wait("RELOADING")["MONOTONIC_USEC"]) > 0
         assert manager.wait("READY")["STATUS"] == f"listening on 127.0.0.1:{port}"
         eventually(lambda: "wsps: reloaded" in log.read_text(), "it is reloaded")
+        assert "will fail" not in log.with_suffix(".log.1").read_text()
         connect(port).close()
         is_nobody(wsps)
 
 
 @AS_ROOT
 def test_reload_that_would_need_root(farm):
+    """It is told at the start, not months later."""
     wsps = farm.wsps(user="nobody")
+    wsps.wait_line("warn wsps: a reload will fail, .*json cannot be read any more: Permission")
     since = wsps.mark()
     wsps.signal(signal.SIGHUP)
     wsps.wait_line("not reloaded, nothing has changed: .*Permission denied", since=since)
