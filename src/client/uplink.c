@@ -293,7 +293,7 @@ static void tunnel(struct uplink *u)
         return;
     }
     u->state = UPLINK_TUNNELLING;
-    if (via_start(&u->via, &u->stream, &config->proxy, config->host, config->port) != WSP_OK)
+    if (via_start(&u->via, &u->stream, config) != WSP_OK)
         retry(u, u->via.error);
 }
 

@@ -17,7 +17,7 @@ void via_fini(struct via *v)
 
 static enum wsp_err fail(struct via *v, enum wsp_err err, const char *text)
 {
-    via_error(v, v->proxy, text);
+    via_error(v, &v->config->proxy, text);
     return err;
 }
 
@@ -30,7 +30,8 @@ static enum wsp_err fail_answer(struct via *v, enum wsp_err err)
     if (v->client.wants_login)
         advice = v->request.user.len ? "; user or password are wrong in "
                                      : "; give user and password in ";
-    snprintf(text, sizeof(text), "%s%s%s", v->client.why, advice, *advice ? v->proxy->origin : "");
+    snprintf(text, sizeof(text), "%s%s%s", v->client.why, advice,
+             *advice ? v->config->proxy.origin : "");
     return fail(v, err, text);
 }
 
@@ -44,20 +45,27 @@ static enum wsp_err send_message(struct via *v, struct stream *stream, uint8_t *
     return WSP_OK;
 }
 
-enum wsp_err via_start(struct via *v, struct stream *stream, const struct config_proxy *proxy,
-                       const char *host, unsigned port)
+/* Anew for each step: in between, a reload may have freed the strings for others that are equal. */
+static void point_to_config(struct via *v)
+{
+    const struct config_proxy *proxy = &v->config->proxy;
+
+    v->request = (struct proxy_request){.kind = proxy->kind,
+                                        .host = slice_str(v->config->host),
+                                        .port = v->config->port,
+                                        .user = slice_str(proxy->user),
+                                        .password = slice_str(proxy->password)};
+}
+
+enum wsp_err via_start(struct via *v, struct stream *stream, const struct wspc_client *config)
 {
     uint8_t out[PROXY_MESSAGE_MAX];
     enum wsp_err err;
     size_t len;
 
-    v->proxy = proxy;
-    v->request = (struct proxy_request){.kind = proxy->kind,
-                                        .host = slice_str(host),
-                                        .port = port,
-                                        .user = slice_str(proxy->user),
-                                        .password = slice_str(proxy->password)};
+    v->config = config;
     v->read = 0;
+    point_to_config(v);
     err = proxy_client_start(&v->client, &v->request, out, &len);
     if (err != WSP_OK)
         return fail(v, err, "the request cannot be written");
@@ -92,6 +100,7 @@ enum wsp_err via_read(struct via *v, struct stream *stream)
     enum wsp_err err;
     size_t len;
 
+    point_to_config(v);
     while (stream->readable) {
         struct slice in;
 

@@ -4,14 +4,14 @@
 #define CLIENT_VIA_H
 
 #include "base/buf.h"
-#include "config/proxy.h"
+#include "config/wspc_config.h"
 #include "net/stream.h"
 
 #define VIA_ERROR_MAX 768
 
 /* Zeroed before via_start. */
 struct via {
-    const struct config_proxy *proxy; /* borrowed */
+    const struct wspc_client *config; /* borrowed */
     struct proxy_request request;
     struct proxy_client client;
     struct buf in;             /* of the proxy's answer, not complete yet */
@@ -20,16 +20,16 @@ struct via {
 };
 
 /*
- * Asks the proxy that `stream` is connected to for host:port, which are borrowed until via_fini.
+ * Asks config->proxy, which `stream` is connected to, for config->host and config->port. `config`
+ * is borrowed until via_fini; what its strings are kept in may change between two calls.
  * WSP_OK, or as via_read when it fails.
  */
-enum wsp_err via_start(struct via *v, struct stream *stream, const struct config_proxy *proxy,
-                       const char *host, unsigned port);
+enum wsp_err via_start(struct via *v, struct stream *stream, const struct wspc_client *config);
 
 /*
- * To be called when the stream can be read. WSP_OK: the stream leads to host:port, and nothing that
- * came through the tunnel has been read. WSP_ERR_MORE: wait for the stream's next event. Anything
- * else: it has failed, and v->error says why. The stream stays open, whatever happens.
+ * To be called when the stream can be read. WSP_OK: the stream leads to the server, and nothing
+ * that came through the tunnel has been read. WSP_ERR_MORE: wait for the stream's next event.
+ * Anything else: it has failed, and v->error says why. The stream stays open, whatever happens.
  */
 enum wsp_err via_read(struct via *v, struct stream *stream);
 

@@ -15,7 +15,7 @@ struct fixture {
     struct wsp_loop *loop;
     struct stream stream;
     struct via via;
-    struct config_proxy proxy;
+    struct wspc_client config;
     int far; /* the proxy's end; -1 when closed */
 };
 
@@ -35,8 +35,10 @@ static int setup(void **state)
     tcp_pair(fds, 0);
     assert_int_equal(stream_init(&f->stream, f->loop, fds[0], on_event), WSP_OK);
     f->far = fds[1];
-    f->proxy = (struct config_proxy){
-        .user = "", .password = "", .shown = "http://p:1", .origin = "\"proxy\""};
+    f->config = (struct wspc_client){
+        .host = "a",
+        .port = 8010,
+        .proxy = {.user = "", .password = "", .shown = "http://p:1", .origin = "\"proxy\""}};
     *state = f;
     return 0;
 }
@@ -57,7 +59,7 @@ static int teardown(void **state)
 
 static void start(struct fixture *f)
 {
-    assert_int_equal(via_start(&f->via, &f->stream, &f->proxy, "a", 8010), WSP_OK);
+    assert_int_equal(via_start(&f->via, &f->stream, &f->config), WSP_OK);
 }
 
 /* The proxy gets these bytes. */
@@ -122,9 +124,9 @@ static void test_socks5(void **state)
     static const char bound[] = "\x05\x00\x00\x01\0\0\0\0\0\0rest";
     struct fixture *f = *state;
 
-    f->proxy.kind = PROXY_SOCKS5;
-    f->proxy.user = "u";
-    f->proxy.password = "p";
+    f->config.proxy.kind = PROXY_SOCKS5;
+    f->config.proxy.user = "u";
+    f->config.proxy.password = "p";
     start(f);
     expect_sent(f, "\x05\x02\x00\x02", 4);
     assert_int_equal(say(f, "\x05\x02", 2), WSP_ERR_MORE);
@@ -133,6 +135,27 @@ static void test_socks5(void **state)
     expect_sent(f, "\x05\x01\x00\x03\x01\x61\x1f\x4a", 8);
     assert_int_equal(say(f, bound, sizeof(bound) - 1), WSP_OK);
     expect_tunnelled(f, "rest");
+}
+
+/* A reload frees the strings of the configuration and puts equal ones there. */
+static void test_reloaded(void **state)
+{
+    struct fixture *f = *state;
+    char *old[] = {strdup("u"), strdup("p"), strdup("a")};
+
+    f->config.proxy.kind = PROXY_SOCKS5;
+    f->config.proxy.user = old[0];
+    f->config.proxy.password = old[1];
+    f->config.host = old[2];
+    start(f);
+    f->config.proxy.user = "u";
+    f->config.proxy.password = "p";
+    f->config.host = "a";
+    for (size_t i = 0; i < 3; i++)
+        free(old[i]);
+    assert_int_equal(say(f, "\x05\x02", 2), WSP_ERR_MORE);
+    assert_int_equal(say(f, "\x01\x00", 2), WSP_ERR_MORE);
+    expect_sent(f, "\x05\x02\x00\x02\x01\x01u\x01p\x05\x01\x00\x03\x01\x61\x1f\x4a", 17);
 }
 
 static void test_refusals(void **state)
@@ -150,7 +173,7 @@ static void test_refusals(void **state)
     struct fixture *f = *state;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        f->proxy.user = (char *)(uintptr_t)cases[i].user;
+        f->config.proxy.user = (char *)(uintptr_t)cases[i].user;
         start(f);
         assert_int_not_equal(say(f, cases[i].answer, strlen(cases[i].answer)), WSP_ERR_MORE);
         assert_string_equal(f->via.error, cases[i].error);
@@ -198,6 +221,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_connect, setup, teardown),
         cmocka_unit_test_setup_teardown(test_byte_by_byte, setup, teardown),
         cmocka_unit_test_setup_teardown(test_socks5, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reloaded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless, setup, teardown),
