@@ -129,12 +129,17 @@ static int open_first(const char *bind, unsigned port, bool share, char error[LI
     return fd;
 }
 
-/* Nobody listens on it any more: a daemon that was killed left it behind. */
+/* A socket that nobody listens on any more: a daemon that was killed left it behind. Other files
+ * refuse connections as well. */
 static bool is_stale(const struct sockaddr_un *a)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct stat st;
     bool stale;
+    int fd;
 
+    if (lstat(a->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return false;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return false;
     stale = connect(fd, (const struct sockaddr *)a, sizeof(*a)) < 0 && errno == ECONNREFUSED;

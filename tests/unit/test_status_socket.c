@@ -194,6 +194,19 @@ static void test_live_is_not(void **state)
     close(other);
 }
 
+/* A file of somebody's that a wrong path names is not ours to replace. */
+static void test_file_is_not(void **state)
+{
+    struct fixture *f = *state;
+    struct stat st;
+
+    close(open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    assert_int_equal(start(f, f->path), WSP_ERR_SYSTEM);
+    assert_non_null(strstr(f->error, "Address already in use"));
+    assert_int_equal(lstat(f->path, &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+}
+
 static void test_places(void **state)
 {
     struct fixture *f = *state;
@@ -350,6 +363,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stale_is_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_live_is_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_file_is_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_places, setup, teardown),
         cmocka_unit_test_setup_teardown(test_off, setup, teardown),
         cmocka_unit_test_setup_teardown(test_moves, setup, teardown),
