@@ -29,7 +29,7 @@ def test_commands_of_the_document(output):
     assert "/etc/wsp/wsps.json: configuration is fine" in output
     assert 'Status: "listening on [::]:443"' in output
     assert "wsps: listening on [::]:443 (passed by the service manager) with TLS" in output
-    assert "wsps: reloaded" in output
+    assert "wsps: reloaded" in output and "wspc: reloaded" in output
     assert re.findall(r"(?m)^(enabled|disabled)$", output) == ["enabled"] * 3
 
 

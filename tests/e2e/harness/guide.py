@@ -36,8 +36,10 @@ BEHIND = {
 until_status wspc@home '1 of 1 servers connected'
 until curl -s https://wsps.example.org/app/ | grep -q page; do sleep 0.02; done
 """,
-    "systemctl reload wsps\n": """
-until journalctl -u wsps | grep -q 'wsps: reloaded'; do sleep 0.02; done
+    "systemctl reload wsps wspc@home\n": """
+for name in wsps wspc; do
+    until journalctl -u "$name*" | grep -q "$name: reloaded"; do sleep 0.02; done
+done
 """,
     "systemctl restart wsps\n": """
 curl https://wsps.example.org/nothing
