@@ -7,6 +7,7 @@
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,198 +20,61 @@
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 /*
- * What the daemons, and the libraries under them, may ask for with any arguments. By name, so that
- * those that an architecture or an older libseccomp does not have are left out.
+ * What the daemons, and the libraries under them, may ask for with any arguments. By name, with a
+ * space behind each, so that those that an architecture or an older libseccomp does not have are
+ * left out.
  */
-static const char *const allowed[] = {
+static const char allowed[] =
     /* descriptors */
-    "read",
-    "readv",
-    "pread64",
-    "write",
-    "writev",
-    "pwrite64",
-    "close",
-    "close_range",
-    "dup",
-    "dup2",
-    "dup3",
-    "pipe",
-    "pipe2",
-    "fcntl",
-    "fcntl64",
-    "lseek",
-    "_llseek",
+    "read readv pread64 write writev pwrite64 close close_range dup dup2 dup3 pipe pipe2 "
+    "fcntl fcntl64 lseek _llseek "
     /* waiting */
-    "poll",
-    "ppoll",
-    "ppoll_time64",
-    "select",
-    "_newselect",
-    "pselect6",
-    "pselect6_time64",
-    "epoll_create1",
-    "epoll_ctl",
-    "epoll_wait",
-    "epoll_pwait",
-    "epoll_pwait2",
-    "eventfd2",
-    "timerfd_create",
-    "timerfd_settime",
-    "timerfd_settime64",
-    "signalfd4",
+    "poll ppoll ppoll_time64 select _newselect pselect6 pselect6_time64 epoll_create1 "
+    "epoll_ctl epoll_wait epoll_pwait epoll_pwait2 eventfd2 timerfd_create timerfd_settime "
+    "timerfd_settime64 signalfd4 "
     /* sockets, whose families are below */
-    "bind",
-    "listen",
-    "accept",
-    "accept4",
-    "connect",
-    "getsockname",
-    "getpeername",
-    "getsockopt",
-    "setsockopt",
-    "send",
-    "sendto",
-    "sendmsg",
-    "sendmmsg",
-    "recv",
-    "recvfrom",
-    "recvmsg",
-    "recvmmsg",
-    "recvmmsg_time64",
-    "shutdown",
-    "socketcall",
+    "bind listen accept accept4 connect getsockname getpeername getsockopt setsockopt send "
+    "sendto sendmsg sendmmsg recv recvfrom recvmsg recvmmsg recvmmsg_time64 shutdown "
     /* files: a reload opens the configuration, certificates and the log; lookups read /etc */
-    "open",
-    "openat",
-    "stat",
-    "stat64",
-    "lstat",
-    "lstat64",
-    "fstat",
-    "fstat64",
-    "newfstatat",
-    "fstatat64",
-    "statx",
-    "statfs",
-    "fstatfs",
-    "access",
-    "faccessat",
-    "faccessat2",
-    "readlink",
-    "readlinkat",
-    "getdents",
-    "getdents64",
-    "getcwd",
-    "umask",
-    "inotify_init1",
-    "inotify_add_watch",
-    "inotify_rm_watch",
+    "open openat stat stat64 lstat lstat64 fstat fstat64 newfstatat fstatat64 statx statfs "
+    "fstatfs access faccessat faccessat2 readlink readlinkat getdents getdents64 getcwd umask "
+    "inotify_init1 inotify_add_watch inotify_rm_watch "
     /* unix sockets that are listened on, and the log */
-    "chmod",
-    "fchmod",
-    "fchmodat",
-    "unlink",
-    "unlinkat",
+    "chmod fchmod fchmodat unlink unlinkat "
     /* memory; mmap and mprotect are below */
-    "brk",
-    "munmap",
-    "mremap",
-    "madvise",
+    "brk munmap mremap madvise "
     /* time and chance */
-    "clock_gettime",
-    "clock_gettime64",
-    "clock_getres",
-    "clock_getres_time64",
-    "clock_nanosleep",
-    "clock_nanosleep_time64",
-    "nanosleep",
-    "gettimeofday",
-    "time",
-    "getrandom",
+    "clock_gettime clock_gettime64 clock_getres clock_getres_time64 clock_nanosleep "
+    "clock_nanosleep_time64 nanosleep gettimeofday time getrandom "
     /* threads (-W) and signals */
-    "futex",
-    "futex_time64",
-    "set_robust_list",
-    "rseq",
-    "sched_yield",
-    "sched_getaffinity",
-    "getcpu",
-    "rt_sigaction",
-    "rt_sigprocmask",
-    "rt_sigreturn",
-    "sigreturn",
-    "sigaltstack",
-    "restart_syscall",
-    "exit",
-    "exit_group",
+    "futex futex_time64 set_robust_list rseq sched_yield sched_getaffinity getcpu "
+    "rt_sigaction rt_sigprocmask rt_sigreturn sigreturn sigaltstack restart_syscall exit "
+    "exit_group "
     /* who and where we are */
-    "getpid",
-    "gettid",
-    "getppid",
-    "getuid",
-    "getuid32",
-    "geteuid",
-    "geteuid32",
-    "getgid",
-    "getgid32",
-    "getegid",
-    "getegid32",
-    "uname",
-    "sysinfo",
-    "getrusage",
-    "getrlimit",
-    "ugetrlimit",
-};
+    "getpid gettid getppid getuid getuid32 geteuid geteuid32 getgid getgid32 getegid "
+    "getegid32 uname sysinfo getrusage getrlimit ugetrlimit ";
 
 /*
  * What no part of a daemon ever asks for, but injected code would: it ends the process, which the
  * service manager reports and repairs.
  */
-static const char *const deadly[] = {
-    "execve",
-    "execveat",
-    "fork",
-    "vfork",
-    "ptrace",
-    "process_vm_readv",
-    "process_vm_writev",
-    "setuid",
-    "setuid32",
-    "setgid",
-    "setgid32",
-    "setreuid",
-    "setreuid32",
-    "setregid",
-    "setregid32",
-    "setresuid",
-    "setresuid32",
-    "setresgid",
-    "setresgid32",
-    "setgroups",
-    "setgroups32",
-    "capset",
-    "mount",
-    "umount2",
-    "pivot_root",
-    "chroot",
-    "unshare",
-    "setns",
-    "bpf",
-    "init_module",
-    "finit_module",
-    "kexec_load",
-    "kexec_file_load",
-};
+static const char deadly[] =
+    "execve execveat fork vfork ptrace process_vm_readv process_vm_writev setuid setuid32 "
+    "setgid setgid32 setreuid setreuid32 setregid setregid32 setresuid setresuid32 setresgid "
+    "setresgid32 setgroups setgroups32 capset mount umount2 pivot_root chroot unshare setns "
+    "bpf init_module finit_module kexec_load kexec_file_load ";
 
 /* A rule for each name; those that do not exist here are passed over. */
-static int add_all(scmp_filter_ctx c, uint32_t action, const char *const *names, size_t count)
+static int add_all(scmp_filter_ctx c, uint32_t action, const char *names)
 {
+    char name[32];
     int err = 0;
 
-    for (size_t i = 0; i < count && err == 0; i++) {
-        int number = seccomp_syscall_resolve_name(names[i]);
+    for (size_t len; (len = strcspn(names, " ")) > 0 && err == 0; names += len + 1) {
+        int number;
 
+        snprintf(name, sizeof(name), "%.*s", (int)len, names);
+        number = seccomp_syscall_resolve_name(name);
         if (number != __NR_SCMP_ERROR)
             err = seccomp_rule_add_array(c, action, number, 0, NULL);
     }
@@ -291,10 +155,10 @@ static int add_process(scmp_filter_ctx c)
 
 static int fill(scmp_filter_ctx c)
 {
-    int err = add_all(c, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
+    int err = add_all(c, SCMP_ACT_ALLOW, allowed);
 
     if (err == 0)
-        err = add_all(c, SCMP_ACT_KILL_PROCESS, deadly, COUNT(deadly));
+        err = add_all(c, SCMP_ACT_KILL_PROCESS, deadly);
     if (err == 0)
         err = add_sockets(c);
     if (err == 0)
