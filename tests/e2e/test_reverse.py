@@ -5,6 +5,7 @@ import re
 import pytest
 
 from harness.daemons import PATH
+from harness.env import SCHEME
 from harness.http_client import exchange, read_response
 from harness.net import connect, eventually, how_it_ends
 from harness.peer import SWITCH
@@ -282,7 +283,7 @@ def test_forwarding_headers(rig, service):
     rig.ask(request("GET /api/x", host=f"{HOST}:8010"))
     got = service.only_request()
     assert got.all("x-forwarded-for") == ["127.0.0.1"]
-    assert got.all("x-forwarded-proto") == ["http"]
+    assert got.all("x-forwarded-proto") == [SCHEME]
     assert got.all("x-forwarded-host") == [f"{HOST}:8010"]
     assert got.all("host") == [f"{HOST}:8010"]
     service.forget()
@@ -290,7 +291,7 @@ def test_forwarding_headers(rig, service):
     rig.ask(request("GET /api/x", *fields, "X-FORWARDED-HOST: worse", "X-Forwarded-proto: gopher"))
     got = service.only_request()
     assert ", ".join(got.all("x-forwarded-for")) == "1.2.3.4, ::1, 127.0.0.1"
-    assert got.all("x-forwarded-proto") == ["http"]
+    assert got.all("x-forwarded-proto") == [SCHEME]
     assert got.all("x-forwarded-host") == ["127.0.0.1"]
     service.forget()
     rig.ask(request("GET /api/x", "X-Forwarded-For: 1.1.1.1", "X-Y: z", "X-Forwarded-For: 2.2.2.2"))
@@ -317,7 +318,7 @@ def test_connection_list_cannot_remove_what_counts(rig, service, listed):
     for got in first, second:
         assert got.all("host") == ["127.0.0.1"]
         assert got.all("x-forwarded-for") == ["127.0.0.1"]
-        assert got.all("x-forwarded-proto") == ["http"]
+        assert got.all("x-forwarded-proto") == [SCHEME]
         assert got.all("x-forwarded-host") == ["127.0.0.1"]
 
 

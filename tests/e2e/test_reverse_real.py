@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.curl import curl, fetch
-from harness.env import SANITIZED, patience
+from harness.env import SANITIZED, SCHEME, patience
 from harness.http_client import read_response
 from harness.http_origin import pattern
 from harness.net import connect, eventually, free_port, read_exact
@@ -110,7 +110,7 @@ def test_files(by_nginx):
     there = f"{domain}:127.0.0.1"
     assert fetch("--resolve", there, f"http://{domain}/small.txt") == pattern(2000)
     assert fetch("--resolve", there, f"http://{domain}/who").split() == [
-        domain.encode(), b"127.0.0.1", b"http"]  # fmt: skip
+        domain.encode(), b"127.0.0.1", SCHEME.encode()]  # fmt: skip
 
 
 def test_compressed_and_partial(by_nginx):

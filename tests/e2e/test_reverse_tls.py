@@ -13,7 +13,7 @@ import websockets
 
 from harness import messages
 from harness.certificates import Authority
-from harness.env import patience, volume
+from harness.env import SCHEME, patience, volume
 from harness.http_client import exchange, read_response
 from harness.http_origin import pattern
 from harness.messages import CONNECT, REMOTE, RESPOND, TRANSFER, Message
@@ -159,7 +159,7 @@ def test_named_authority(rig, service):
         assert rig.ask(request(f"GET {target}", host=host)).status == 200
         got = service.only_request()
         assert got.target == "/x" and got.all("host") == [host]
-        assert got.all("x-forwarded-proto") == ["http"]  # what the visitor spoke
+        assert got.all("x-forwarded-proto") == [SCHEME]  # what the visitor spoke
 
 
 @pytest.mark.parametrize("name", ["unknown", "", "/etc/ssl/certs/ca-certificates.crt", "../ca.pem"])

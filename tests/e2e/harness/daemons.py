@@ -8,7 +8,8 @@ import subprocess
 import threading
 import time
 
-from harness.env import BIN_DIR, DIALECT, patience
+from harness import tls
+from harness.env import BIN_DIR, DIALECT, TLS, patience
 from harness.net import free_port
 
 AUTH = "s3cret-of-the-link"
@@ -59,7 +60,7 @@ class Daemon:
         self.config = config
         self.file = directory / f"{name}-{len(list(directory.iterdir()))}.json"
         if config is not None:
-            self.file.write_text(json.dumps(config, indent=1))
+            self.file.write_text(json.dumps(tls.written(config), indent=1))
             args = ["-c", self.file, *args]
         self.lines = []
         self.news = threading.Condition()
@@ -130,7 +131,7 @@ class Daemon:
     def configure(self, **changes):
         """Writes its file anew; keys that are None are left out."""
         self.config = {k: v for k, v in {**self.config, **changes}.items() if v is not None}
-        self.file.write_text(json.dumps(self.config, indent=1))
+        self.file.write_text(json.dumps(tls.written(self.config), indent=1))
 
     def reload(self, result=RELOADED, **changes):
         """Has it read a changed file and returns the place in the log where that began."""
@@ -183,16 +184,20 @@ def descriptors(daemon):
 def entry(server_port, *schemes, path=PATH, auth=AUTH, **extra):
     """One element of wspc's `client`; a free port for each listener."""
     dynamic = [f"{s}://127.0.0.1:{free_port()}" for s in schemes or ("socks5", "http")]
-    url = f"ws://127.0.0.1:{server_port}{path}"
-    return {"server": url, "auth": auth, "dynamic": dynamic, **extra}
+    to = tls.server(server_port)
+    to["server"] += path
+    return {**to, "auth": auth, "dynamic": dynamic, **extra}
 
 
 class Farm:
     """Starts daemons in one directory and ends them all, each by its own pid."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, secure=TLS):
+        """`secure`: every wsps is reached by TLS, without its tests noticing."""
         self.directory = directory
         self.daemons = []
+        self.secure = secure
+        self.bridges = tls.Bridges()
 
     def start(self, name, config, **options):
         daemon = Daemon(name, config, self.directory, **options)
@@ -212,6 +217,8 @@ class Farm:
             **config,
         }
         config = {k: v for k, v in config.items() if v is not None}
+        if self.secure and "ssl" not in config:
+            self.bridges.open(config["port"])
         daemon = self.start("wsps", config, **dict(launch))
         daemon.wait_line(LISTENING)
         return daemon
@@ -244,4 +251,5 @@ class Farm:
                 daemon.stop()
             except AssertionError as fault:
                 faults.append(str(fault))
+        self.bridges.close()
         assert not faults, "\n\n".join(faults)

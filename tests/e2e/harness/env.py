@@ -13,6 +13,9 @@ SANITIZED = os.environ.get("WSP_SANITIZED") == "1"
 DIALECT = os.environ.get("WSP_DIALECT")
 DIALECTS = [DIALECT] if DIALECT else ["0.10", "wsp.1"]
 
+# With WSP_TLS=1 links and visitors reach every wsps by TLS.
+TLS = os.environ.get("WSP_TLS") == "1"
+SCHEME = "https" if TLS else "http"  # as wsps is spoken to
 
 # Several runs side by side (pytest-xdist), each with its own share of the ports.
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
