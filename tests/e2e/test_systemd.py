@@ -1,4 +1,5 @@
-"""docs/operations.md, "From nothing to a running service": its commands, under the real systemd."""
+"""docs/operations.md, "From nothing to a running service": its commands under the real systemd,
+without packages. tests/packaging/test_operations_page.py has the rest of the page."""
 
 import re
 
@@ -6,13 +7,7 @@ import pytest
 
 from harness import guide
 from harness.container import walk
-from harness.env import BIN_DIR, SANITIZED
-
-INSTALL = f"""
-DESTDIR=$PWD cmake --install '{BIN_DIR}' --prefix /usr/local >/dev/null
-rm -rf etc/wsp etc/letsencrypt
-"""
-
+from harness.env import SANITIZED
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory):
@@ -21,7 +16,7 @@ def output(tmp_path_factory):
         pytest.skip("the build without sanitizers is the one that is installed")
     files = tmp_path_factory.mktemp("files")
     guide.make_files(files)
-    return walk(tmp_path_factory, files, guide.script(), INSTALL)
+    return walk(tmp_path_factory, files, guide.script(), guide.prepare())
 
 
 def test_commands_of_the_document(output):
