@@ -26,7 +26,7 @@ LOG_WORDS = re.compile(r"link \d|login refused")
 # What cannot run in the container, and why or where it is tested instead.
 NOT_RUN = {
     "apt-get update": "there is no network",
-    "apt-get install -y certbot": "there is no network; certbot is one of the STAND_INS",
+    "apt-get install -y certbot curl": "there is no network; certbot is one of the STAND_INS",
     "sudo -i": "gives a shell to type into",
     "journalctl -u wsps -f": "has no end",
     "wspc --status": "short for the one with -c, which is run",
