@@ -16,8 +16,11 @@ const char *status_bytes(double bytes, char out[STATUS_NUMBER_MAX])
         snprintf(out, STATUS_NUMBER_MAX, "%.0f", bytes);
         return out;
     }
-    for (bytes /= 1024; bytes >= 1023.5 && units[unit + 1]; bytes /= 1024)
+    bytes /= 1024;
+    while (bytes >= 1023.5 && units[unit + 1]) {
+        bytes /= 1024;
         unit++;
+    }
     snprintf(out, STATUS_NUMBER_MAX, bytes < 9.95 ? "%.1f%c" : "%.0f%c", bytes, units[unit]);
     return out;
 }

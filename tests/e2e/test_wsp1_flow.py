@@ -155,7 +155,7 @@ def test_memory_with_a_thousand_stalled_downloads(farm, echo):
         settled(flood.sent_in_all)
         assert min(flood.sent.values()) > 0
         with socks.open_socks(wspc.port("socks5"), "127.0.0.1", echo.port) as sock:
-            assert slowest(sock, 1) < patience(0.5)
+            assert slowest(sock, 1) < patience(2)
         check_memory(server, wspc)
 
 
@@ -169,7 +169,7 @@ def test_memory_with_a_thousand_stalled_uploads(farm, echo):
         end = time.monotonic() + 4
         pour_all(many, lambda: time.monotonic() > end)
         with socks.open_socks(wspc.port("socks5"), "127.0.0.1", echo.port) as sock:
-            assert slowest(sock, 1) < patience(0.5)
+            assert slowest(sock, 1) < patience(2)
         check_memory(server, wspc)
 
 
@@ -188,7 +188,7 @@ def test_memory_with_a_thousand_stalled_channels(farm, echo):
         flood.begin()
         settled(flood.sent_in_all)
         with socks.open_socks(proxy, "127.0.0.1", echo.port) as sock:
-            assert slowest(sock, 1) < patience(0.5)
+            assert slowest(sock, 1) < patience(2)
         check_memory(server, service, opener.wspc)
 
 
