@@ -5,6 +5,17 @@
 
 static const char *const level_names[] = {"error", "warn", "info", "debug", "trace"};
 
+/* A peer's text must not forge lines or drive the terminal, which obeys U+0080 to U+009F, too. */
+static void disarm(uint8_t *line, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (i > 0 && line[i - 1] == 0xc2 && line[i] >= 0x80 && line[i] < 0xa0)
+            line[i - 1] = line[i] = '?';
+        else if (line[i] < 0x20 || line[i] == 0x7f)
+            line[i] = '?';
+    }
+}
+
 void log_printf(const struct log *log, enum log_level level, const char *fmt, ...)
 {
     char line[LOG_LINE_MAX];
@@ -20,9 +31,7 @@ void log_printf(const struct log *log, enum log_level level, const char *fmt, ..
     if (n < 0)
         return;
     len = (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1;
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?'; /* a peer's text must not forge lines or drive the terminal */
+    disarm((uint8_t *)line, len);
     log->write(log->ctx, level, line, len);
 }
 

@@ -82,6 +82,8 @@ static void test_control_bytes(void **state)
     sink_init(&s, LOG_LEVEL_INFO);
     log_info(&s.log, "a\nb\rc\td\x1b[31m\x7f\x01 \xc3\xa9~");
     assert_string_equal(s.line, "a?b?c?d?[31m?? \xc3\xa9~");
+    log_info(&s.log, "%s", "\xc2\x9b\x33\x31m \xc2\xa0 \xe2\x80\x9b");
+    assert_string_equal(s.line, "??31m \xc2\xa0 \xe2\x80\x9b");
     log_info(&s.log, "a%cb", 0);
     assert_int_equal(s.len, 3);
     assert_string_equal(s.line, "a?b");
