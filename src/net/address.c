@@ -3,6 +3,7 @@
 #include <netinet/tcp.h>
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <net/if.h>
 #include <stdio.h>
 
@@ -157,13 +158,16 @@ bool address_is_loopback(const struct address *a)
 bool address_owner(const struct address *a, uint64_t *out)
 {
     struct in_addr in;
+    uint64_t network;
 
-    if (in_addr_of(a, &in))
+    if (in_addr_of(a, &in)) {
         *out = UINT64_C(0xffff) << 48 | ntohl(in.s_addr); /* no IPv6 source begins with ffff */
-    else if (a->sa.sa_family == AF_INET6)
-        memcpy(out, &a->in6.sin6_addr, sizeof(*out));
-    else
+    } else if (a->sa.sa_family == AF_INET6) {
+        memcpy(&network, &a->in6.sin6_addr, sizeof(network));
+        *out = be64toh(network);
+    } else {
         return false;
+    }
     return true;
 }
 

@@ -95,6 +95,7 @@ static void test_who_shares(void **state)
         {"2001:db8:1:2::3", "2001:db8:1:2:ffff::1", true},
         {"2001:db8:1:2::3", "2001:db8:1:3::3", false},
         {"192.0.2.1", "::c000:201", false},
+        {"184.13.1.32", "2001:db8:0:ffff::1", false},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
