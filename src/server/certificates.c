@@ -63,14 +63,14 @@ static void look_later(struct certificates *c)
         log_error(loop_log(c->loop), "certificates: out of memory for a deadline");
 }
 
-void certificates_renew(struct certificates *c, struct tls_context *tls)
+void certificates_renew(struct certificates *c, const struct certificates_read *read)
 {
     tls_context_unref(c->tls);
-    c->tls = tls;
+    c->tls = read->tls;
+    c->stamp = read->stamp;
     timer_clear(c->loop, &c->look);
-    if (!tls)
+    if (!c->tls)
         return;
-    c->stamp = stamp_of(c->config);
     tell_expiry(c);
     look_later(c);
 }
@@ -79,13 +79,14 @@ void certificates_renew(struct certificates *c, struct tls_context *tls)
 static void load_again(struct certificates *c)
 {
     char why[TLS_TEXT_MAX];
-    struct tls_context *fresh = make(c->config, why, sizeof(why));
+    struct certificates_read fresh = {.stamp = c->stamp};
 
-    if (!fresh) {
+    fresh.tls = make(c->config, why, sizeof(why));
+    if (!fresh.tls) {
         log_error(loop_log(c->loop), "certificates: %s; those loaded before stay in use", why);
         return;
     }
-    certificates_renew(c, fresh);
+    certificates_renew(c, &fresh);
     log_info(loop_log(c->loop), "certificates: loaded again");
 }
 
@@ -101,28 +102,32 @@ static void on_look(struct timer *t)
     look_later(c);
 }
 
-enum wsp_err certificates_load(const struct config_ssl *config, struct tls_context **out,
+enum wsp_err certificates_load(const struct config_ssl *config, struct certificates_read *out,
                                char error[CONFIG_ERROR_MAX])
 {
     char why[TLS_TEXT_MAX];
 
-    *out = config->enable ? make(config, why, sizeof(why)) : NULL;
-    if (*out || !config->enable)
+    *out = (struct certificates_read){.tls = NULL};
+    if (!config->enable)
+        return WSP_OK;
+    out->stamp = stamp_of(config);
+    out->tls = make(config, why, sizeof(why));
+    if (out->tls)
         return WSP_OK;
     snprintf(error, CONFIG_ERROR_MAX, "ssl: %s", why);
     return WSP_ERR_CONFIG;
 }
 
 void certificates_start(struct certificates *c, struct wsp_loop *loop,
-                        const struct config_ssl *config, struct tls_context *tls)
+                        const struct config_ssl *config, const struct certificates_read *read)
 {
     *c = (struct certificates){.loop = loop, .config = config};
     c->look.fire = on_look;
-    certificates_renew(c, tls);
+    certificates_renew(c, read);
 }
 
 void certificates_stop(struct certificates *c)
 {
     if (c->loop)
-        certificates_renew(c, NULL);
+        certificates_renew(c, &(struct certificates_read){.tls = NULL});
 }

@@ -15,19 +15,24 @@ struct certificates {
     struct timer look;
 };
 
-/* Loads what a configuration names; *out is a reference, NULL when TLS is off. WSP_OK, or
- * WSP_ERR_CONFIG with a line in `error`. */
-enum wsp_err certificates_load(const struct config_ssl *config, struct tls_context **out,
+/* What was loaded. */
+struct certificates_read {
+    struct tls_context *tls; /* a reference; NULL: TLS is off */
+    uint64_t stamp;          /* of the files before they were read: a later change is seen */
+};
+
+/* Loads what a configuration names. WSP_OK, or WSP_ERR_CONFIG with a line in `error`. */
+enum wsp_err certificates_load(const struct config_ssl *config, struct certificates_read *out,
                                char error[CONFIG_ERROR_MAX]);
 
-/* `tls` (taken; NULL: none) is what `config` (borrowed: it may change before certificates_renew)
- * names. */
+/* `read` (its reference is taken) is what `config` (borrowed: it may change before
+ * certificates_renew) names. */
 void certificates_start(struct certificates *c, struct wsp_loop *loop,
-                        const struct config_ssl *config, struct tls_context *tls);
+                        const struct config_ssl *config, const struct certificates_read *read);
 
-/* The configuration has changed, and now names `tls` (taken; NULL: none). For new connections: what
- * is open goes on. */
-void certificates_renew(struct certificates *c, struct tls_context *tls);
+/* The configuration has changed, and now names `read` (its reference is taken). For new
+ * connections: what is open goes on. */
+void certificates_renew(struct certificates *c, const struct certificates_read *read);
 
 void certificates_stop(struct certificates *c);
 

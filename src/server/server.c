@@ -82,13 +82,13 @@ static enum wsp_err check_upstream_ca(const struct wsps_config *config,
 /* What a configuration needs but for its listener. */
 struct prepared {
     struct egress egress;
-    struct tls_context *tls; /* a reference: the public port's; NULL: it is plain */
+    struct certificates_read certificates; /* the public port's */
 };
 
 static void discard(struct prepared *p)
 {
     egress_fini(&p->egress);
-    tls_context_unref(p->tls);
+    tls_context_unref(p->certificates.tls);
 }
 
 static enum wsp_err prepare(const struct wsps_config *config, struct prepared *out,
@@ -96,12 +96,12 @@ static enum wsp_err prepare(const struct wsps_config *config, struct prepared *o
 {
     enum wsp_err err = check_upstream_ca(config, error);
 
-    *out = (struct prepared){.tls = NULL};
+    *out = (struct prepared){0};
     if (err == WSP_OK)
         err = egress_init(&out->egress, config->egress_allow, config->egress_deny, error);
     if (err != WSP_OK)
         return err;
-    err = certificates_load(&config->ssl, &out->tls, error);
+    err = certificates_load(&config->ssl, &out->certificates, error);
     if (err != WSP_OK)
         discard(out);
     return err;
@@ -146,7 +146,7 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_c
     if (err != WSP_OK)
         return err;
     s->egress = prepared.egress;
-    certificates_start(&s->certificates, loop, &config->ssl, prepared.tls);
+    certificates_start(&s->certificates, loop, &config->ssl, &prepared.certificates);
     set_rate(s);
     s->listener.on_accept = on_accept;
     options.passed = passed;
@@ -181,7 +181,7 @@ static void take_config(struct server *s, struct wsps_config *with, struct prepa
     *with = old;
     egress_fini(&s->egress);
     s->egress = prepared->egress;
-    certificates_renew(&s->certificates, prepared->tls);
+    certificates_renew(&s->certificates, &prepared->certificates);
     s->exits.dial_us = s->config->time.dial_us;
     s->memory.max = (size_t)s->config->memory.process_bytes;
     listener_set_limit(&s->listener, (size_t)s->config->max_connections);
