@@ -144,7 +144,7 @@ static void on_broken(struct http_conn *c)
         http_conn_refuse(c, 400, "", "this port speaks HTTPS: use https:// or wss://");
         return;
     }
-    if (c->ops->on_broken && !stream_is_ready(&c->stream))
+    if (c->ops->on_broken && !stream_is_ready(&c->stream) && !stream_is_mute(&c->stream))
         c->ops->on_broken(c, stream_why(&c->stream));
     conn_end(c, true);
 }

@@ -89,6 +89,11 @@ bool stream_is_ready(const struct stream *s)
     return !s->tls || s->tls->established;
 }
 
+bool stream_is_mute(const struct stream *s)
+{
+    return s->tls && !s->tls->heard;
+}
+
 const char *stream_peer_fault(const struct stream *s)
 {
     return s->tls ? tls_server_client_fault(s->tls->context, s->tls->ssl) : NULL;

@@ -54,6 +54,9 @@ const char *stream_why(const struct stream *s);
 /* Plain, or the handshake is complete. */
 bool stream_is_ready(const struct stream *s);
 
+/* Secured, and the peer has not sent a byte yet: a check whether we listen, when it ends so. */
+bool stream_is_mute(const struct stream *s);
+
 /* What is wrong with the certificate of the client of a secured stream; NULL: nothing, or it is not
  * asked for one (tls_server_client_fault). */
 const char *stream_peer_fault(const struct stream *s);

@@ -19,6 +19,7 @@ enum {
 
 static bool keep_early(struct tls_stream *t, struct slice early)
 {
+    t->heard = early.len > 0;
     if (!early.len)
         return true;
     t->in = pool_get(t->pool);
@@ -152,6 +153,7 @@ static ssize_t refill(struct tls_stream *t, int fd)
         n = recv(fd, t->in->data, t->in->cap, 0);
     while (n < 0 && errno == EINTR);
     if (n > 0) {
+        t->heard = true;
         t->in->len = (size_t)n;
         t->arrived = (size_t)n == t->in->cap || t->hangup; /* else the next one is a new edge */
         return n;

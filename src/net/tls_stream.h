@@ -19,6 +19,7 @@ struct tls_stream {
     struct block *in;  /* owned: ciphertext received and not read yet; NULL when there is none */
     struct block *out; /* owned: ciphertext not sent yet, before what is in bio.out; NULL: none */
     unsigned strays;   /* messages of the session since data came, or nothing */
+    bool heard;        /* the peer has sent something */
     bool arrived;      /* the socket may have more */
     bool hangup;       /* and behind that its end */
     bool idle;         /* neither the socket nor the session has anything to read */

@@ -256,6 +256,7 @@ static void stranger(size_t row)
     wait_for(pair.loop, -1, pair.server.last == STREAM_ERROR);
     assert_false(stream_is_ready(s));
     assert_memory_equal(stream_why(s), strangers[row].why, strlen(strangers[row].why));
+    assert_int_equal(stream_is_mute(s), strangers[row].sent[0] == '\0');
     assert_int_equal(stream_met_http(s), strangers[row].http);
     if (strangers[row].http) { /* and can be told in his own words */
         assert_int_equal(stream_send(s, &(struct iovec){"plain", 5}, 1), 5);
