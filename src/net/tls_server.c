@@ -229,14 +229,18 @@ static long expires_s(SSL_CTX *ctx)
     return (long)days * 24 * 60 * 60 + seconds;
 }
 
-long tls_server_expires_s(const struct tls_context *x)
+size_t tls_server_expires_first(const struct tls_context *x, long *left_s)
 {
-    long first = expires_s(x->ctx);
+    size_t first = 0;
 
+    *left_s = expires_s(x->ctx);
     for (size_t i = 0; i < x->named_count; i++) {
         long s = expires_s(x->named[i].ctx);
 
-        first = s < first ? s : first;
+        if (s < *left_s) {
+            *left_s = s;
+            first = i + 1;
+        }
     }
     return first;
 }

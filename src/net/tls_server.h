@@ -33,7 +33,8 @@ struct tls_context *tls_server_new(const struct tls_server_options *opt, char *e
  * when clients are not asked for any. */
 const char *tls_server_client_fault(const struct tls_context *x, const struct ssl_st *ssl);
 
-/* Seconds until the first of the context's own certificates expires, below 0 when one has. */
-long tls_server_expires_s(const struct tls_context *x);
+/* Which of the context's own certificates expires first, by its place in the options' pairs;
+ * *left_s is in how many seconds, below 0 when it has. */
+size_t tls_server_expires_first(const struct tls_context *x, long *left_s);
 
 #endif

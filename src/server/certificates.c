@@ -6,7 +6,9 @@
 #include "net/file_stamp.h"
 #include "net/tls_server.h"
 
-enum { LOOK_US = 10000000, DAY_S = 24 * 60 * 60, SOON_S = 7 * DAY_S };
+enum { LOOK_US = 10000000, SOON_S = 7 * 24 * 60 * 60 };
+
+static const uint64_t DAY_US = (uint64_t)24 * 60 * 60 * 1000000;
 
 static uint64_t stamp_of(const struct config_ssl *config)
 {
@@ -47,14 +49,18 @@ static struct tls_context *make(const struct config_ssl *config, char *error, si
     return x;
 }
 
-static void tell_expiry(const struct certificates *c)
+/* Once a day, and when they are loaded. */
+static void tell_expiry(struct certificates *c)
 {
-    long left_s = tls_server_expires_s(c->tls);
+    long left_s;
+    const char *file = c->config->pair[tls_server_expires_first(c->tls, &left_s)].cert;
 
+    c->told_us = loop_now(c->loop);
     if (left_s < 0)
-        log_warn(loop_log(c->loop), "certificates: one has expired");
+        log_warn(loop_log(c->loop), "certificates: \"%s\" has expired", file);
     else if (left_s < SOON_S)
-        log_warn(loop_log(c->loop), "certificates: one expires in %ld h", left_s / (60 * 60));
+        log_warn(loop_log(c->loop), "certificates: \"%s\" expires in %ld h", file,
+                 left_s / (60 * 60));
 }
 
 static void look_later(struct certificates *c)
@@ -86,8 +92,8 @@ static void load_again(struct certificates *c)
         log_error(loop_log(c->loop), "certificates: %s; those loaded before stay in use", why);
         return;
     }
-    certificates_renew(c, &fresh);
     log_info(loop_log(c->loop), "certificates: loaded again");
+    certificates_renew(c, &fresh);
 }
 
 static void on_look(struct timer *t)
@@ -99,6 +105,8 @@ static void on_look(struct timer *t)
         c->stamp = stamp; /* or a fault would be told again and again */
         load_again(c);
     }
+    if (loop_now(c->loop) - c->told_us >= DAY_US)
+        tell_expiry(c);
     look_later(c);
 }
 

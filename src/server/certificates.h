@@ -12,6 +12,7 @@ struct certificates {
     const struct config_ssl *config; /* borrowed */
     struct tls_context *tls;         /* a reference; NULL: the port is plain */
     uint64_t stamp;                  /* of the files when they were last read */
+    uint64_t told_us;                /* when it was last seen whether one expires soon */
     struct timer look;
 };
 
