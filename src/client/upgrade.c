@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+enum { REASON_MAX = 128 };
+
 static enum wsp_err fail(struct upgrade *u, enum wsp_err err, const char *text)
 {
     snprintf(u->error, sizeof(u->error), "%s", text);
@@ -32,6 +34,19 @@ enum wsp_err upgrade_start(struct upgrade *u, struct stream *stream,
     return WSP_OK;
 }
 
+/* What the server says of its refusal: the first line of a text, where that came with the head. */
+static void add_reason(struct upgrade *u, const struct http1_head *head)
+{
+    const struct http1_header *type = http1_find(head, "Content-Type");
+    size_t n = 0, len = strlen(u->error);
+
+    while (n < u->behind.len && n < REASON_MAX && u->behind.p[n] != '\n')
+        n++;
+    if (n && type && type->value.len >= 10 && memcmp(type->value.p, "text/plain", 10) == 0)
+        snprintf(u->error + len, sizeof(u->error) - len, ": %.*s", (int)n,
+                 (const char *)u->behind.p);
+}
+
 static enum wsp_err check(struct upgrade *u, const struct http1_head *head, size_t head_len)
 {
     enum wsp_err err =
@@ -42,6 +57,8 @@ static enum wsp_err check(struct upgrade *u, const struct http1_head *head, size
                     "the server refuses our \"auth\" (HTTP status 401): set it to the server's");
     u->behind = buf_slice(&u->reader.in);
     slice_advance(&u->behind, head_len);
+    if (err == WSP_ERR_REFUSED)
+        add_reason(u, head);
     return err;
 }
 
