@@ -40,7 +40,7 @@ static void assert_logged(const char *format)
 
 static void copy(const char *from, const char *to)
 {
-    char command[3 * PATH_LEN];
+    char command[5 * PATH_LEN];
 
     snprintf(command, sizeof(command), "cp %s %s.new && mv %s.new %s", from, to, to, to);
     assert_int_equal(system(command), 0);
@@ -145,14 +145,14 @@ static void test_expires(void **state)
 static void test_renewed(void **state)
 {
     char error[CONFIG_ERROR_MAX];
-    struct tls_context *x;
+    struct certificates_read read = {.tls = NULL};
 
     (void)state;
-    certificates_renew(&subject, NULL);
+    certificates_renew(&subject, &read);
     assert_null(subject.tls);
     assert_false(timer_is_set(&subject.look));
-    assert_int_equal(certificates_load(&config, &x, error), WSP_OK);
-    certificates_renew(&subject, x);
+    assert_int_equal(certificates_load(&config, &read, error), WSP_OK);
+    certificates_renew(&subject, &read);
     assert_true(timer_is_set(&subject.look));
     assert_logged("warn certificates: \"%s\" expires\n");
 }
@@ -161,13 +161,14 @@ static void test_load(void **state)
 {
     struct config_ssl off = {.enable = false};
     char error[CONFIG_ERROR_MAX];
-    struct tls_context *x = subject.tls;
+    struct certificates_read read = {.tls = subject.tls};
 
     (void)state;
-    assert_int_equal(certificates_load(&off, &x, error), WSP_OK);
-    assert_null(x);
+    assert_int_equal(certificates_load(&off, &read, error), WSP_OK);
+    assert_null(read.tls);
     unlink(key);
-    assert_int_equal(certificates_load(&config, &x, error), WSP_ERR_CONFIG);
+    assert_int_equal(certificates_load(&config, &read, error), WSP_ERR_CONFIG);
+    assert_null(read.tls);
     snprintf(text, sizeof(text),
              "ssl: tls: cannot load the key from \"%s\": No such file or directory", key);
     assert_string_equal(error, text);
@@ -176,7 +177,7 @@ static void test_load(void **state)
 static int setup(void **state)
 {
     char error[CONFIG_ERROR_MAX];
-    struct tls_context *x;
+    struct certificates_read read;
 
     (void)state;
     loop = wsp_loop_new();
@@ -184,9 +185,9 @@ static int setup(void **state)
     name_file(cert, "used");
     name_file(key, "used-key");
     use(A);
-    if (certificates_load(&config, &x, error) != WSP_OK)
+    if (certificates_load(&config, &read, error) != WSP_OK)
         return -1;
-    certificates_start(&subject, loop, &config, x);
+    certificates_start(&subject, loop, &config, &read);
     logged[0] = '\0';
     return 0;
 }
