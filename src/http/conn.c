@@ -72,7 +72,7 @@ bool conn_flush(struct http_conn *c)
                 stream_finish(&c->stream);
         }
     }
-    if (c->state == HTTP_CONN_FLUSHING && c->out.bytes == 0) {
+    if (c->state == HTTP_CONN_FLUSHING && c->out.bytes == 0 && !stream_holds(&c->stream)) {
         conn_end(c, false);
         return false;
     }

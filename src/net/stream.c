@@ -17,8 +17,8 @@ static void on_secure_event(struct stream *s)
 {
     s->tls->arrived = s->readable;
     s->tls->hangup = s->hangup;
-    if (s->writable && tls_stream_pending(s->tls) &&
-        (!tls_stream_flush(s->tls, s->watch.fd) || tls_stream_pending(s->tls)))
+    if (s->writable && stream_holds(s) &&
+        (!tls_stream_flush(s->tls, s->watch.fd) || stream_holds(s)))
         s->writable = false;
 }
 
@@ -121,7 +121,7 @@ static bool wait_writable(struct stream *s)
 /* Behind every call of the session: it may have answered the peer. */
 static bool wait_pending(struct stream *s)
 {
-    return !tls_stream_pending(s->tls) || wait_writable(s);
+    return !stream_holds(s) || wait_writable(s);
 }
 
 enum wsp_err stream_handshake(struct stream *s)
@@ -203,6 +203,11 @@ ssize_t stream_peek(struct stream *s)
     if (n < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? STREAM_AGAIN : STREAM_ERROR;
     return n;
+}
+
+bool stream_holds(const struct stream *s)
+{
+    return s->tls && !s->tls->failed && tls_stream_pending(s->tls);
 }
 
 size_t stream_unacked(const struct stream *s)

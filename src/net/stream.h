@@ -83,6 +83,10 @@ ssize_t stream_send(struct stream *s, const struct iovec *iov, int count);
 /* As stream_recv of one byte, which stays to be read. */
 ssize_t stream_peek(struct stream *s);
 
+/* Of what was sent, TLS still has some that the kernel did not take; on_event tells when that
+ * changes. Who closes it hands that to linger, which does not outlive the process. */
+bool stream_holds(const struct stream *s);
+
 /* Bytes sent that the peer's kernel has not acknowledged. */
 size_t stream_unacked(const struct stream *s);
 

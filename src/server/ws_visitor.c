@@ -47,7 +47,7 @@ bool ws_visitor_flush(struct ws_visitor *v)
                 set_timer(v);
         }
     }
-    if (v->state == WS_VISITOR_CLOSING && v->out.bytes == 0) {
+    if (v->state == WS_VISITOR_CLOSING && v->out.bytes == 0 && !stream_holds(&v->stream)) {
         timer_clear(v->stream.loop, &v->timer);
         stream_linger(&v->stream);
     }

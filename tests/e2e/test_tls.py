@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import re
-import socket
+import signal
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +16,12 @@ from harness.daemons import entry
 from harness.env import patience, volume
 from harness.http_client import exchange, read_response
 from harness.http_origin import pattern
-from harness.net import connect, how_it_ends, read_all
+from harness.net import connect, eventually, how_it_ends, read_all
 from harness.reverse import HOST, REGISTERED, Service, request
 from harness.secure import Pki, s_client
 
 MIB = 1 << 20
-BIG = volume(32 * MIB, 4 * MIB)
+BIG = volume(8 * MIB, 4 * MIB)
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +95,31 @@ def test_many_requests_on_one_connection(rig, pki):
 def test_slow_reader(rig, pki):
     """What TLS holds back goes out when there is room, and the end behind it."""
     size = 8 * MIB  # more than the kernel takes
-    with pki.connect(rig.port) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+    with pki.connect(rig.port, buffer=1 << 16) as sock:
         sock.sendall(request(f"GET /api/length/{size}", "Connection: close", host="localhost"))
         time.sleep(0.3)
         assert read_all(sock).partition(b"\r\n\r\n")[2] == pattern(size)
+
+
+def test_slow_readers_at_the_end(farm, pki, service):
+    """The process outlives what TLS holds back; the last one to have all of it ends it."""
+    rig = Rig(farm, pki, service.remote("api"), time={"drain": 20})
+    sizes = [300_000 + 1777 * number for number in range(30)]
+    readers = {}
+    for size in sizes:
+        readers[size] = sock = pki.connect(rig.port, buffer=1 << 14)
+        sock.sendall(request(f"GET /api/length/{size}", "Connection: close", host="localhost"))
+    eventually(lambda: len(service.requests) >= len(sizes), "all are asked for")
+    rig.wsps.signal(signal.SIGTERM)
+    got = dict.fromkeys(sizes, b"")
+    while readers:
+        for size, sock in list(readers.items()):
+            piece = sock.recv(1 << 14)
+            got[size] += piece
+            if not piece:
+                readers.pop(size).close()
+        time.sleep(0.01)
+    assert all(data.partition(b"\r\n\r\n")[2] == pattern(size) for size, data in got.items())
 
 
 def test_websocket(rig, pki):

@@ -18,7 +18,7 @@ from harness.secure import Pki
 from harness.tcp_origins import HashOrigin, SourceOrigin
 
 MIB = 1 << 20
-BIG = volume(32 * MIB, 4 * MIB)
+BIG = volume(8 * MIB, 4 * MIB)
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +208,7 @@ def test_without_auth_it_is_not_enough(farm, pki, mutual):
 
 def copy(pki, label, directory):
     """Puts a certificate and its key in place, as a renewal does."""
-    for source, name in zip(pki.files[label], ("cert.pem", "key.pem")):
+    for source, name in zip(pki.files(label), ("cert.pem", "key.pem")):
         (directory / "new").write_bytes(source.read_bytes())
         os.replace(directory / "new", directory / name)
     return {name: str(directory / f"{name}.pem") for name in ("cert", "key")}
@@ -248,7 +248,7 @@ def test_renewal_that_is_no_good(farm, pki, tmp_path):
     (tmp_path / "cert.pem").write_text("no certificate")
     wsps.reload(refused + r'cannot load the certificate from ".*/cert.pem": there is none in it')
     assert shown(pki, port) == "default"
-    (tmp_path / "cert.pem").write_bytes(pki.files["a"][0].read_bytes())
+    (tmp_path / "cert.pem").write_bytes(pki.files("a")[0].read_bytes())
     wsps.reload(refused + r'the key in ".*/key.pem" does not belong to the certificate in ')
     assert shown(pki, port) == "default"
     copy(pki, "a", tmp_path)

@@ -78,7 +78,7 @@ static void fill(void)
     end_run(first);
     turn_until_idle(pair.loop);
     assert_false(first->stream.writable);
-    assert_true(tls_stream_pending(first->stream.tls) > 0);
+    assert_true(stream_holds(&first->stream));
     first->to_send = first->sent;
 }
 
@@ -100,6 +100,7 @@ static void finish_full(void)
     turn_until_idle(pair.loop);
     assert_int_equal(second->got, 0);
     read_on();
+    assert_false(stream_holds(&first->stream));
     second->to_send = 1000;
     end_run(second);
     wait_for(pair.loop, -1, first->got == 1000);
