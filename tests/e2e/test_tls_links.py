@@ -6,13 +6,14 @@ import socket
 
 import pytest
 
-from harness import socks
+from harness import guide, socks
 from harness.channels import echoes, tcp
 from harness.daemons import LISTENING
 from harness.env import DIALECTS, volume
 from harness.http_client import exchange, get
 from harness.http_origin import HttpOrigin, pattern
 from harness.net import connect, free_port, how_it_ends
+from harness.programs import run
 from harness.reverse import REGISTERED, request
 from harness.secure import Pki
 from harness.tcp_origins import HashOrigin, SourceOrigin
@@ -201,6 +202,23 @@ def test_without_auth_it_is_not_enough(farm, pki, mutual):
         pki.entry(mutual.config["port"], dynamic=[], auth="no", **pki.pair("a")), link=False
     )
     wspc.wait_link_failed(1, 'refuses our "auth"')
+
+
+def test_authority_of_the_page(farm, pki, tmp_path):
+    """The commands of docs/operations.md: a certificate for a client, and how it is revoked."""
+    make, issue, revoke = (
+        block.commands() for block in guide.BLOCKS if block.heading == "Certificates for clients"
+    )
+    directory = tmp_path / "authority"
+    run("bash", "-ec", make + issue, cwd=tmp_path)
+    ssl = pki.ssl(client_ca=str(directory / "ca.pem"))
+    wsps = farm.wsps(ssl=ssl)
+    home = {key: str(directory / f"home.{end}") for key, end in (("cert", "pem"), ("key", "key"))}
+    link = pki.entry(wsps.config["port"], dynamic=[], **home)
+    farm.wspc(link)
+    run("bash", "-ec", revoke, cwd=directory)
+    wsps.reload(ssl={**ssl, "crl": str(directory / "crl.pem")})
+    farm.wspc(link, link=False).wait_link_failed(1, "403: client certificate: certificate revoked")
 
 
 # ---- files that change
