@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import websockets
 
+from harness import frames
 from harness.curl import curl, fetch
-from harness.daemons import entry
+from harness.daemons import AUTH, PATH, entry
 from harness.env import patience, volume
 from harness.http_client import exchange, read_response
 from harness.http_origin import pattern
-from harness.net import connect, eventually, how_it_ends, read_all
+from harness.net import connect, eventually, how_it_ends, read_all, read_exact, read_until
 from harness.reverse import HOST, REGISTERED, Service, request
 from harness.secure import Pki, s_client
 
@@ -137,6 +138,27 @@ def test_websocket(rig, pki):
     asyncio.run(asyncio.wait_for(talk(), patience(20)))
 
 
+def upgrade(path, *fields):
+    key = f"Sec-WebSocket-Key: {frames.new_key().decode()}"
+    more = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", key, *fields)
+    return request(f"GET {path}", *more, host="localhost")
+
+
+def test_what_tls_has_read_is_not_forgotten(rig, pki):
+    """The connection changes hands while the session holds more, and nothing comes after it."""
+    data = pattern(15_000)  # in one record with the request
+    with pki.connect(rig.port) as sock:
+        sock.sendall(upgrade("/echo") + frames.encode(frames.BINARY, data, masked=True))
+        assert b" 101 " in read_until(sock, b"\r\n\r\n")
+        assert read_exact(sock, 4 + len(data))[4:] == data
+    with pki.connect(rig.port) as sock:
+        ping = frames.encode(frames.PING, b"x" * 100, masked=True)
+        sock.sendall(upgrade(PATH, f"Auth: {AUTH}", "Proto: 0.10") + ping * 100)
+        assert b" 101 " in read_until(sock, b"\r\n\r\n")
+        pong = frames.encode(frames.PONG, b"x" * 100, masked=False)
+        assert read_exact(sock, 100 * len(pong)) == pong * 100
+
+
 # ---- the handshake
 
 
@@ -246,6 +268,17 @@ def test_stalled_handshake(rig, sent):
         sock.sendall(sent)
         assert how_it_ends(sock)[0] == b""
     assert time.monotonic() - began > 0.9
+
+
+def test_stalled_handshakes_hold_up_nobody(rig, pki):
+    socks = [connect(rig.port) for _ in range(300)]
+    for sock in socks:
+        sock.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01")
+    with pki.connect(rig.port) as sock:
+        assert exchange(sock, request("GET /api/length/9", host="localhost")).body == pattern(9)
+    for sock in socks:
+        assert how_it_ends(sock)[0] == b""
+        sock.close()
 
 
 def test_hundred_handshakes_at_once(rig, pki):
