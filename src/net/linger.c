@@ -117,7 +117,9 @@ static struct lingerer *lingerer_new(struct wsp_loop *loop, int fd, struct buf r
      * would be reported again and again. */
     unsigned interest = rest.len ? POLLER_WRITE : POLLER_READ | POLLER_LEVEL;
 
-    if (g && loop_owned_count(loop) < LINGERERS_MAX) { /* or strangers could hold descriptors */
+    if (loop_owned_count(loop) >= LINGERERS_MAX) /* or strangers could hold descriptors */
+        loop_end_oldest(loop);
+    if (g) {
         g->loop = loop;
         g->watch = (struct watch){.fd = -1, .on_event = on_event};
         g->timer.fire = on_timer;

@@ -106,15 +106,20 @@ struct wsp_loop *wsp_loop_new(void)
     return loop;
 }
 
+void loop_end_oldest(struct wsp_loop *loop)
+{
+    struct loop_owned *o = container_of(loop->owned.next, struct loop_owned, node);
+
+    if (!list_empty(&loop->owned))
+        o->end(o);
+}
+
 void wsp_loop_free(struct wsp_loop *loop)
 {
     if (!loop)
         return;
-    while (!list_empty(&loop->owned)) {
-        struct loop_owned *o = container_of(loop->owned.next, struct loop_owned, node);
-
-        o->end(o);
-    }
+    while (!list_empty(&loop->owned))
+        loop_end_oldest(loop);
     if (loop->timer_fd >= 0)
         close(loop->timer_fd);
     if (loop->wake_fd >= 0)

@@ -66,6 +66,9 @@ void loop_own(struct wsp_loop *loop, struct loop_owned *o);
 void loop_disown(struct wsp_loop *loop, struct loop_owned *o);
 size_t loop_owned_count(const struct wsp_loop *loop);
 
+/* Ends what has been owned for the longest time, if there is anything. */
+void loop_end_oldest(struct wsp_loop *loop);
+
 /* Time stands still while callbacks run; this lets it catch up, where a few milliseconds count. */
 uint64_t loop_catch_up(struct wsp_loop *loop);
 
