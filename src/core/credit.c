@@ -4,7 +4,8 @@ enum {
     GRANT_PART = 4,     /* of a window: so much is granted at a time, and may wait for the reader */
     LAST_PART = 8,      /* of the whole: with less free ... */
     SMALL_PART = 16,    /* ... a link that has more than this opens nothing more */
-    FIRST_SHARE = 4096, /* a new channel gets this part of what is free */
+    FIRST_SHARE = 4096, /* a new channel gets this part of what is free at most */
+    PARTS = 8,          /* with each of these parts in use, the most it can get is half as much */
     ROUND_MIN_US = 500, /* two round trips count as this at least: what is nearer is fast anyway */
 };
 
@@ -48,19 +49,34 @@ bool credit_is_short(const struct credit_cap *c)
     return false;
 }
 
+static size_t parts_used(const struct credit_cap *c)
+{
+    size_t most = 0;
+
+    for (; c; c = c->parent) {
+        size_t parts = c->used / (c->max / PARTS + 1);
+
+        most = parts > most ? parts : most;
+    }
+    return most < PARTS ? most : (size_t)PARTS;
+}
+
+/* Few channels get much, and thousands still find room: what is set aside for an idle one does not
+ * come back. */
 size_t credit_reserve_first(struct credit_cap *c)
 {
+    size_t first = (size_t)CREDIT_WINDOW_FIRST >> parts_used(c);
     size_t n = credit_free(c) / FIRST_SHARE;
 
     /* The last part of all is for those that have little. */
     if (c->parent && credit_free(c->parent) < c->parent->max / LAST_PART &&
         c->used > c->parent->max / SMALL_PART)
         return 0;
+    if (n > first)
+        n = first;
     n -= n % CREDIT_WINDOW_MIN;
     if (n < CREDIT_WINDOW_MIN)
         n = CREDIT_WINDOW_MIN;
-    if (n > CREDIT_WINDOW_FIRST)
-        n = CREDIT_WINDOW_FIRST;
     return credit_reserve(c, n) ? n : 0;
 }
 

@@ -106,6 +106,32 @@ static void test_reserve_first(void **state)
         }
 }
 
+static void test_reserve_first_halves(void **state)
+{
+    static const size_t first[] = {256 * KIB, 128 * KIB, 64 * KIB, 32 * KIB, 16 * KIB, 16 * KIB};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(first); i++) {
+        struct credit_cap process = {.max = 4096 * MIB, .used = i * 512 * MIB + MIB};
+        struct credit_cap link = {.max = SIZE_MAX, .parent = &process};
+
+        assert_int_equal(credit_reserve_first(&link), first[i]);
+    }
+}
+
+/* Bridges of 10,000 channels, with the limits that are the default: two windows each. */
+static void test_reserve_first_for_many(void **state)
+{
+    struct credit_cap process = {.max = 1024 * MIB};
+    struct credit_cap one = {.max = 768 * MIB, .parent = &process}, other = one;
+
+    (void)state;
+    for (size_t i = 0; i < 10000; i++) {
+        assert_true(credit_reserve_first(&one) > 0);
+        assert_true(credit_reserve_first(&other) > 0);
+    }
+}
+
 /* ---- windows */
 
 enum {
@@ -326,6 +352,8 @@ int main(void)
         cmocka_unit_test(test_lowered),
         cmocka_unit_test(test_short),
         cmocka_unit_test(test_reserve_first),
+        cmocka_unit_test(test_reserve_first_halves),
+        cmocka_unit_test(test_reserve_first_for_many),
         cmocka_unit_test(test_use),
         cmocka_unit_test(test_grants),
         cmocka_unit_test(test_grows),
