@@ -107,10 +107,11 @@ def test_slow_readers_at_the_end(farm, pki, service):
     rig = Rig(farm, pki, service.remote("api"), time={"drain": 20})
     sizes = [300_000 + 1777 * number for number in range(30)]
     readers = {}
+    service.forget()
     for size in sizes:
         readers[size] = sock = pki.connect(rig.port, buffer=1 << 14)
         sock.sendall(request(f"GET /api/length/{size}", "Connection: close", host="localhost"))
-    eventually(lambda: len(service.requests) >= len(sizes), "all are asked for")
+    eventually(lambda: len(service.requests) == len(sizes), "all are asked for")
     rig.wsps.signal(signal.SIGTERM)
     got = dict.fromkeys(sizes, b"")
     while readers:

@@ -276,13 +276,13 @@ def test_renewal_that_is_no_good(farm, pki, tmp_path):
 
 def test_tls_comes_and_goes(farm, pki):
     """With a reload; what is open stays as it is."""
-    wsps = farm.wsps()
+    modes = {False: {"enable": False}, True: pki.ssl()}
+    wsps = farm.wsps(ssl=modes[False])
     half, rest = request("GET /x").split(b"\r\n", 1)
-    for secure in (False, True, False):
-        wsps.reload(ssl=pki.ssl() if secure else None)
+    for secure in (False, True):
         with pki.connect(wsps.config["port"]) if secure else connect(wsps.config["port"]) as sock:
             sock.sendall(half)
-            wsps.reload(ssl=None if secure else pki.ssl())
+            wsps.reload(ssl=modes[not secure])
             assert exchange(sock, b"\r\n" + rest, "GET").status == 404
 
 
