@@ -3,6 +3,7 @@
 import contextlib
 import re
 import socket
+from contextlib import suppress
 import ssl
 import time
 
@@ -111,7 +112,8 @@ def test_what_the_log_says(wsps):
         with connect(wsps.config["port"]) as sock:
             number = sock.getsockname()[1]
             sock.sendall(sent)
-            sock.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # what is wrong in its beginning ends it before
+                sock.shutdown(socket.SHUT_WR)
             assert how_it_ends(sock)[0] == b""
         wsps.wait_line(rf"info front 127\.0\.0\.1:{number}: closed: {reason}$")
 
