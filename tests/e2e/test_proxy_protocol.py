@@ -3,7 +3,6 @@
 import contextlib
 import re
 import socket
-from contextlib import suppress
 import ssl
 import time
 
@@ -112,7 +111,7 @@ def test_what_the_log_says(wsps):
         with connect(wsps.config["port"]) as sock:
             number = sock.getsockname()[1]
             sock.sendall(sent)
-            with suppress(OSError):  # what is wrong in its beginning ends it before
+            with contextlib.suppress(OSError):  # what is wrong in its beginning ends it before
                 sock.shutdown(socket.SHUT_WR)
             assert how_it_ends(sock)[0] == b""
         wsps.wait_line(rf"info front 127\.0\.0\.1:{number}: closed: {reason}$")
