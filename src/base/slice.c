@@ -20,6 +20,14 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t';
 }
 
+bool slice_has_control(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.p[i] < 0x20 || s.p[i] == 0x7f)
+            return true;
+    return false;
+}
+
 struct slice slice_trim(struct slice s)
 {
     while (s.len && is_blank(s.p[0]))

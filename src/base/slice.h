@@ -48,6 +48,9 @@ bool slice_eq_nocase(struct slice a, struct slice b);
 /* Without leading and trailing spaces and tabs. */
 struct slice slice_trim(struct slice s);
 
+/* Any byte below 0x20, or 0x7f. */
+bool slice_has_control(struct slice s);
+
 /* Decimal digits only, at least one; false on anything else or on overflow, `out` then untouched.
  */
 bool slice_to_u64(struct slice s, uint64_t *out);

@@ -213,9 +213,8 @@ static const char *auth_fault(const char *auth)
 
     if (n > AUTH_MAX)
         return "longer than 4096 bytes";
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)auth[i] < ' ' || auth[i] == 0x7f)
-            return "control bytes are not allowed";
+    if (slice_has_control(slice_str(auth)))
+        return "control bytes are not allowed";
     if (n > 0 && (auth[0] == ' ' || auth[n - 1] == ' '))
         return "must not start or end with a space";
     return NULL;

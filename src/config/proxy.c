@@ -25,14 +25,6 @@ void config_proxy_fini(struct config_proxy *p)
     *p = (struct config_proxy){0};
 }
 
-static bool has_control_bytes(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.p[i] < ' ' || s.p[i] == 0x7f)
-            return true;
-    return false;
-}
-
 static const char *credentials_fault(const struct forward *f, enum proxy_kind kind)
 {
     bool socks5 = kind == PROXY_SOCKS5;
@@ -45,7 +37,7 @@ static const char *credentials_fault(const struct forward *f, enum proxy_kind ki
     if (f->channel.len > max || f->password.len > max)
         return socks5 ? "user and password can have up to 255 bytes"
                       : "user and password can have up to 1024 bytes";
-    if (has_control_bytes(f->channel) || has_control_bytes(f->password))
+    if (slice_has_control(f->channel) || slice_has_control(f->password))
         return "control bytes are not allowed in user and password";
     if (!socks5 && memchr(f->channel.p, ':', f->channel.len)) /* RFC 7617 section 2 */
         return "a user of an HTTP proxy cannot have a ':'";

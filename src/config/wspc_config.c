@@ -152,10 +152,7 @@ static bool read_proxy(const struct json_at *object, struct wspc_client *client)
 
 static bool credential_ok(struct slice s)
 {
-    for (size_t i = 0; i < s.len; i++)
-        if (s.p[i] < ' ' || s.p[i] == 0x7f)
-            return false;
-    return s.len >= 1 && s.len <= DYNAMIC_CREDENTIAL_MAX;
+    return s.len >= 1 && s.len <= DYNAMIC_CREDENTIAL_MAX && !slice_has_control(s);
 }
 
 static bool read_dynamic_auth(const struct json_at *object, struct wspc_client *client)

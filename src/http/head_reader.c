@@ -8,16 +8,6 @@ void head_reader_fini(struct head_reader *r)
     r->scanned = 0;
 }
 
-static bool line_completed(struct head_reader *r)
-{
-    struct slice in = buf_slice(&r->in);
-    bool found =
-        in.len > r->scanned && memchr(in.p + r->scanned, '\n', in.len - r->scanned) != NULL;
-
-    r->scanned = in.len;
-    return found || in.len >= HTTP1_HEAD_MAX;
-}
-
 /* Empty lines before a request are skipped for good (RFC 9112 section 2.2), so that they are not
  * looked at again with every further byte. */
 static void skip_empty_lines(struct head_reader *r)
@@ -34,12 +24,13 @@ static void skip_empty_lines(struct head_reader *r)
 static enum wsp_err parse(struct head_reader *r, bool response, struct http1_head *head,
                           size_t *head_len)
 {
-    struct slice in = buf_slice(&r->in);
+    struct slice in;
     enum wsp_err err;
 
     if (!response)
         skip_empty_lines(r);
-    if (!line_completed(r))
+    in = buf_slice(&r->in);
+    if (!http1_line_completed(in, &r->scanned))
         return WSP_ERR_MORE;
     err = response ? http1_response_parse(&in, head) : http1_request_parse(&in, head);
     if (err == WSP_OK) {

@@ -89,14 +89,6 @@ static bool cut(struct slice *s, uint8_t c, struct slice *behind)
     return found;
 }
 
-static bool has_control(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.p[i] < 0x20 || s.p[i] == 0x7f)
-            return true;
-    return false;
-}
-
 /* Without a scheme Go would take the URL as a relative one, which has faults of its own. */
 static bool refuse_relative(struct parser *p, struct slice url)
 {
@@ -275,7 +267,7 @@ static bool parse_url(struct parser *p, struct slice url)
     struct slice fragment;
 
     cut(&url, '#', &fragment);
-    if (has_control(url))
+    if (slice_has_control(url))
         return refuse(p, "net/url: invalid control character in URL");
     if (!take_scheme(p, &url) || !parse_rest(p, url))
         return false;

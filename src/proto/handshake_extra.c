@@ -4,14 +4,6 @@
 #include "proto/handshake.h"
 #include "proto/http1_chars.h"
 
-static bool is_token(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (!http1_tchar[s.p[i]])
-            return false;
-    return s.len > 0;
-}
-
 /* Those of the handshake, Origin, for which a server refuses it, and those of a body. */
 static bool is_own(struct slice name)
 {
@@ -26,21 +18,13 @@ static bool is_own(struct slice name)
     return name.len >= n && slice_eq_nocase(slice_of(name.p, n), slice_str(prefix));
 }
 
-static bool has_control_bytes(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.p[i] < ' ' || s.p[i] == 0x7f)
-            return true;
-    return false;
-}
-
 static const char *fault(struct slice name, struct slice value)
 {
-    if (!is_token(name))
+    if (!http1_is_token(name))
         return "expected the name of an HTTP header: letters, digits and '-'";
     if (is_own(name))
         return "this header belongs to the handshake and cannot be set";
-    if (has_control_bytes(value))
+    if (slice_has_control(value))
         return "control bytes are not allowed";
     if (slice_trim(value).len < value.len)
         return "must not start or end with a space";

@@ -8,14 +8,6 @@ const uint8_t http1_tchar[256] = {
     ['.'] = 1,         ['^'] = 1,         ['_'] = 1,         ['`'] = 1, ['|'] = 1, ['~'] = 1,
 };
 
-static bool is_token(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (!http1_tchar[s.p[i]])
-            return false;
-    return s.len > 0;
-}
-
 /* The next two loops don't stop early, so that the compiler can vectorise them. */
 
 static bool is_text(struct slice s)
@@ -75,7 +67,7 @@ static bool parse_request_line(struct slice line, struct http1_head *head)
 {
     head->status = 0;
     head->reason = slice_of(NULL, 0);
-    return take_until(&line, ' ', &head->method) && is_token(head->method) &&
+    return take_until(&line, ' ', &head->method) && http1_is_token(head->method) &&
            take_until(&line, ' ', &head->target) && head->target.len > 0 &&
            is_visible(head->target) && parse_version(line, &head->minor);
 }
@@ -108,7 +100,7 @@ static bool parse_field(struct slice line, struct http1_header *h)
     struct slice value = line;
 
     h->line = line;
-    if (!take_until(&value, ':', &h->name) || !is_token(h->name) || !is_text(value))
+    if (!take_until(&value, ':', &h->name) || !http1_is_token(h->name) || !is_text(value))
         return false;
     h->value = slice_trim(value);
     return true;
@@ -180,4 +172,12 @@ enum wsp_err http1_request_parse(struct slice *in, struct http1_head *head)
 enum wsp_err http1_response_parse(struct slice *in, struct http1_head *head)
 {
     return parse_capped(in, head, parse_response);
+}
+
+bool http1_line_completed(struct slice in, size_t *scanned)
+{
+    bool found = in.len > *scanned && memchr(in.p + *scanned, '\n', in.len - *scanned) != NULL;
+
+    *scanned = in.len;
+    return found || in.len >= HTTP1_HEAD_MAX;
 }

@@ -46,6 +46,10 @@ struct http1_head {
 enum wsp_err http1_request_parse(struct slice *in, struct http1_head *head);
 enum wsp_err http1_response_parse(struct slice *in, struct http1_head *head);
 
+/* Whether a head that comes in pieces is to be parsed now: `in` has a line end behind the first
+ * *scanned bytes, or as much as a head can have. *scanned is then its length. */
+bool http1_line_completed(struct slice in, size_t *scanned);
+
 /* The first field of that name (ASCII case ignored), or NULL. */
 const struct http1_header *http1_find(const struct http1_head *head, const char *name);
 

@@ -5,8 +5,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/slice.h"
+
 /* 1 for the bytes of a token. */
 extern const uint8_t http1_tchar[256];
+
+static inline bool http1_is_token(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!http1_tchar[s.p[i]])
+            return false;
+    return s.len > 0;
+}
 
 /* What a field value, reason phrase or chunk extension may hold: no control byte but HTAB. */
 static inline bool http1_is_text(uint8_t c)

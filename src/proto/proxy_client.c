@@ -1,24 +1,16 @@
 #include "proto/proxy_client.h"
 
-#include <arpa/inet.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 
 #include "proto/handshake.h"
 #include "proto/http1.h"
+#include "proto/ip_addr.h"
+#include "proto/socks5.h"
 
 enum {
     REASON_SHOWN_MAX = 80,
     HOST_MAX = 255,
-    SOCKS_VERSION = 5,
-    LOGIN_VERSION = 1, /* RFC 1929 section 2 */
-    METHOD_NONE = 0,
-    METHOD_LOGIN = 2,
-    METHOD_UNACCEPTABLE = 0xff,
-    COMMAND_CONNECT = 1,
-    ADDRESS_IPV4 = 1,
-    ADDRESS_NAME = 3,
-    ADDRESS_IPV6 = 4,
 };
 
 static enum wsp_err fail(struct proxy_client *c, enum wsp_err err, const char *why)
@@ -115,22 +107,12 @@ static enum wsp_err refused_by_status(struct proxy_client *c, const struct http1
     return WSP_ERR_REFUSED;
 }
 
-/* A head that comes byte by byte is parsed once for each of its lines. */
-static bool line_completed(struct proxy_client *c, struct slice in)
-{
-    bool found =
-        in.len > c->scanned && memchr(in.p + c->scanned, '\n', in.len - c->scanned) != NULL;
-
-    c->scanned = in.len;
-    return found || in.len >= HTTP1_HEAD_MAX;
-}
-
 static enum wsp_err take_response(struct proxy_client *c, struct slice *in)
 {
     struct http1_head head;
     enum wsp_err err;
 
-    if (!line_completed(c, *in))
+    if (!http1_line_completed(*in, &c->scanned))
         return WSP_ERR_MORE;
     err = http1_response_parse(in, &head);
     if (err == WSP_ERR_MORE)
@@ -160,17 +142,17 @@ static size_t put_counted(uint8_t *out, size_t at, struct slice s)
 static void write_greeting(const struct proxy_request *r, uint8_t *out, size_t *len)
 {
     *len = 0;
-    out[(*len)++] = SOCKS_VERSION;
+    out[(*len)++] = SOCKS5_VERSION;
     out[(*len)++] = r->user.len ? 2 : 1;
-    out[(*len)++] = METHOD_NONE;
+    out[(*len)++] = SOCKS5_NO_AUTH;
     if (r->user.len)
-        out[(*len)++] = METHOD_LOGIN;
+        out[(*len)++] = SOCKS5_USER_PASS;
 }
 
 /* RFC 1929 section 2. */
 static void write_login(const struct proxy_request *r, uint8_t *out, size_t *len)
 {
-    out[0] = LOGIN_VERSION;
+    out[0] = SOCKS5_AUTH_VERSION;
     *len = put_counted(out, 1, r->user);
     *len = put_counted(out, *len, r->password);
 }
@@ -178,21 +160,19 @@ static void write_login(const struct proxy_request *r, uint8_t *out, size_t *len
 /* RFC 1928 section 4. */
 static void write_request(const struct proxy_request *r, uint8_t *out, size_t *len)
 {
-    char text[HOST_MAX + 1];
+    struct ip_addr ip;
 
-    memcpy(text, r->host.p, r->host.len);
-    text[r->host.len] = '\0';
-    out[0] = SOCKS_VERSION;
-    out[1] = COMMAND_CONNECT;
+    out[0] = SOCKS5_VERSION;
+    out[1] = SOCKS5_CONNECT;
     out[2] = 0;
-    if (inet_pton(AF_INET, text, out + 4) == 1) {
-        out[3] = ADDRESS_IPV4;
-        *len = 4 + 4;
-    } else if (inet_pton(AF_INET6, text, out + 4) == 1) {
-        out[3] = ADDRESS_IPV6;
-        *len = 4 + 16;
+    if (ip_addr_parse(r->host, &ip)) {
+        size_t n = ip.is_v6 ? 16 : 4;
+
+        out[3] = ip.is_v6 ? SOCKS5_IPV6 : SOCKS5_IPV4;
+        memcpy(out + 4, ip.bytes, n);
+        *len = 4 + n;
     } else {
-        out[3] = ADDRESS_NAME;
+        out[3] = SOCKS5_NAME;
         *len = put_counted(out, 4, r->host);
     }
     out[(*len)++] = (uint8_t)(r->port >> 8);
@@ -208,20 +188,20 @@ static enum wsp_err take_method(struct proxy_client *c, struct slice *in, uint8_
 {
     uint8_t method;
 
-    if (in->len >= 1 && in->p[0] != SOCKS_VERSION)
+    if (in->len >= 1 && in->p[0] != SOCKS5_VERSION)
         return not_socks5(c);
     if (in->len < 2)
         return WSP_ERR_MORE;
     method = in->p[1];
     slice_advance(in, 2);
-    if (method == METHOD_UNACCEPTABLE) {
+    if (method == SOCKS5_NONE_ACCEPTABLE) {
         c->wants_login = true;
         return fail(c, WSP_ERR_REFUSED, "no way to authenticate that it accepts");
     }
-    if (method == METHOD_NONE) {
+    if (method == SOCKS5_NO_AUTH) {
         c->step = PROXY_AWAITS_REPLY;
         write_request(c->request, out, len);
-    } else if (method == METHOD_LOGIN && c->request->user.len) {
+    } else if (method == SOCKS5_USER_PASS && c->request->user.len) {
         c->step = PROXY_AWAITS_LOGIN;
         write_login(c->request, out, len);
     } else {
@@ -249,10 +229,14 @@ static enum wsp_err take_login(struct proxy_client *c, struct slice *in, uint8_t
 static enum wsp_err refused_by_reply(struct proxy_client *c, uint8_t code)
 {
     static const char *const texts[] = {
-        [1] = "general failure",       [2] = "not allowed by its rules",
-        [3] = "network unreachable",   [4] = "host unreachable",
-        [5] = "connection refused",    [6] = "TTL expired",
-        [7] = "command not supported", [8] = "address type not supported",
+        [SOCKS5_GENERAL_FAILURE] = "general failure",
+        [SOCKS5_NOT_ALLOWED] = "not allowed by its rules",
+        [SOCKS5_NETWORK_UNREACHABLE] = "network unreachable",
+        [SOCKS5_HOST_UNREACHABLE] = "host unreachable",
+        [SOCKS5_CONNECTION_REFUSED] = "connection refused",
+        [SOCKS5_TTL_EXPIRED] = "TTL expired",
+        [SOCKS5_COMMAND_NOT_SUPPORTED] = "command not supported",
+        [SOCKS5_ADDRESS_NOT_SUPPORTED] = "address type not supported",
     };
     bool known = code < sizeof(texts) / sizeof(*texts);
 
@@ -267,20 +251,20 @@ static enum wsp_err take_reply(struct proxy_client *c, struct slice *in)
 {
     size_t len;
 
-    if (in->len >= 1 && in->p[0] != SOCKS_VERSION)
+    if (in->len >= 1 && in->p[0] != SOCKS5_VERSION)
         return not_socks5(c);
     if (in->len >= 2 && in->p[1] != 0)
         return refused_by_reply(c, in->p[1]);
     if (in->len < 5)
         return WSP_ERR_MORE;
     switch (in->p[3]) {
-    case ADDRESS_IPV4:
+    case SOCKS5_IPV4:
         len = 4 + 4 + 2;
         break;
-    case ADDRESS_IPV6:
+    case SOCKS5_IPV6:
         len = 4 + 16 + 2;
         break;
-    case ADDRESS_NAME:
+    case SOCKS5_NAME:
         len = 4 + 1 + (size_t)in->p[4] + 2;
         break;
     default:

@@ -4,17 +4,6 @@
 
 #include "proto/ip_addr.h"
 
-enum {
-    SOCKS5_VERSION = 5,
-    AUTH_VERSION = 1, /* of the subnegotiation, RFC 1929 section 2 */
-};
-
-enum address_type {
-    ADDRESS_IPV4 = 1,
-    ADDRESS_NAME = 3,
-    ADDRESS_IPV6 = 4,
-};
-
 enum wsp_err socks5_greeting_parse(struct slice *in, struct socks5_greeting *g)
 {
     struct socks5_greeting got = {0};
@@ -58,7 +47,7 @@ enum wsp_err socks5_auth_parse(struct slice *in, struct socks5_auth *a)
 
     if (rest.len == 0)
         return WSP_ERR_MORE;
-    if (rest.p[0] != AUTH_VERSION)
+    if (rest.p[0] != SOCKS5_AUTH_VERSION)
         return WSP_ERR_MALFORMED;
     slice_advance(&rest, 1);
     if (!take_counted(&rest, &got.user) || !take_counted(&rest, &got.password))
@@ -109,9 +98,9 @@ static enum wsp_err take_address(struct slice *in, int family, struct socks5_req
 static enum wsp_err take_host(struct slice *in, uint8_t type, struct socks5_request *r)
 {
     switch (type) {
-    case ADDRESS_IPV4:
+    case SOCKS5_IPV4:
         return take_address(in, AF_INET, r);
-    case ADDRESS_IPV6:
+    case SOCKS5_IPV6:
         return take_address(in, AF_INET6, r);
     default:
         return take_name(in, r);
@@ -133,7 +122,7 @@ enum wsp_err socks5_request_parse(struct slice *in, struct socks5_request *r)
 
     uint8_t type = rest.p[3];
 
-    if (type != ADDRESS_IPV4 && type != ADDRESS_NAME && type != ADDRESS_IPV6) {
+    if (type != SOCKS5_IPV4 && type != SOCKS5_NAME && type != SOCKS5_IPV6) {
         got.reply = SOCKS5_ADDRESS_NOT_SUPPORTED;
         *r = got;
         slice_advance(in, in->len);
@@ -162,7 +151,7 @@ void socks5_method_write(enum socks5_method method, uint8_t out[2])
 
 void socks5_auth_status_write(bool ok, uint8_t out[2])
 {
-    out[0] = AUTH_VERSION;
+    out[0] = SOCKS5_AUTH_VERSION;
     out[1] = ok ? 0 : 1;
 }
 
@@ -203,7 +192,7 @@ size_t socks5_reply_write(enum socks5_reply reply, struct slice bound,
     out[0] = SOCKS5_VERSION;
     out[1] = (uint8_t)reply;
     out[2] = 0;
-    out[3] = address.is_v6 ? ADDRESS_IPV6 : ADDRESS_IPV4;
+    out[3] = address.is_v6 ? SOCKS5_IPV6 : SOCKS5_IPV4;
     memcpy(out + 4, address.bytes, len);
     out[4 + len] = (uint8_t)(port >> 8);
     out[5 + len] = (uint8_t)port;

@@ -1,9 +1,21 @@
-/* SOCKS5 as a server (RFC 1928) with user/password (RFC 1929). Pure functions over buffers. */
+/* SOCKS5 (RFC 1928) with user/password (RFC 1929): its numbers, and the server's side as pure
+ * functions over buffers. The client's is in proto/proxy_client.h. */
 #ifndef PROTO_SOCKS5_H
 #define PROTO_SOCKS5_H
 
 #include "base/slice.h"
 #include "wsp/err.h"
+
+enum {
+    SOCKS5_VERSION = 5,
+    SOCKS5_AUTH_VERSION = 1, /* of the subnegotiation, RFC 1929 section 2 */
+};
+
+enum socks5_address {
+    SOCKS5_IPV4 = 1,
+    SOCKS5_NAME = 3,
+    SOCKS5_IPV6 = 4,
+};
 
 enum socks5_method {
     SOCKS5_NO_AUTH = 0x00,
