@@ -260,8 +260,7 @@ static void secure(struct uplink *u)
     }
     u->state = UPLINK_SECURING;
     refresh_tls(u);
-    if (stream_secure(&u->stream, u->session->tls, server_tls_name(u->session),
-                      slice_of(NULL, 0)) != WSP_OK)
+    if (stream_secure(&u->stream, u->session->tls, server_tls_name(u->session)) != WSP_OK)
         retry(u, "TLS cannot start");
     else
         shake_hands(u);

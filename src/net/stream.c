@@ -69,14 +69,9 @@ enum wsp_err stream_move(struct stream *to, struct stream *from, void (*on_event
     return WSP_OK;
 }
 
-enum wsp_err stream_secure(struct stream *s, struct tls_context *context, const char *server_name,
-                           struct slice early)
+enum wsp_err stream_secure(struct stream *s, struct tls_context *context, const char *server_name)
 {
-    enum wsp_err err = tls_stream_new(context, server_name, loop_pool(s->loop), early, &s->tls);
-
-    if (err == WSP_OK && early.len)
-        s->readable = true; /* no event comes for what has been read */
-    return err;
+    return tls_stream_new(context, server_name, loop_pool(s->loop), &s->tls);
 }
 
 const char *stream_why(const struct stream *s)

@@ -38,12 +38,11 @@ enum wsp_err stream_init(struct stream *s, struct wsp_loop *loop, int fd,
                          void (*on_event)(struct stream *s));
 
 /*
- * From here on it is TLS in the role of the context; what was read before is in `early`. A server's
- * handshake is done by stream_recv; a client, of `server_name`, calls stream_handshake. WSP_OK, or
- * as tls_stream_new: then it is plain still.
+ * From here on it is TLS in the role of the context. A server's handshake is done by stream_recv; a
+ * client, of `server_name`, calls stream_handshake. WSP_OK, or as tls_stream_new: then it is plain
+ * still.
  */
-enum wsp_err stream_secure(struct stream *s, struct tls_context *context, const char *server_name,
-                           struct slice early);
+enum wsp_err stream_secure(struct stream *s, struct tls_context *context, const char *server_name);
 
 /* WSP_OK when it can be used, WSP_ERR_MORE: wait for on_event, WSP_ERR_REFUSED: see stream_why. */
 enum wsp_err stream_handshake(struct stream *s);

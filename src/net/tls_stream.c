@@ -17,37 +17,18 @@ enum {
     DATA_MIN = 1024, /* of a record that counts as something else */
 };
 
-static bool keep_early(struct tls_stream *t, struct slice early)
-{
-    t->heard = early.len > 0;
-    if (!early.len)
-        return true;
-    t->in = pool_get(t->pool);
-    if (!t->in)
-        return false;
-    memcpy(t->in->data, early.p, early.len);
-    t->in->len = early.len;
-    return true;
-}
-
 enum wsp_err tls_stream_new(struct tls_context *context, const char *server_name, struct pool *pool,
-                            struct slice early, struct tls_stream **out)
+                            struct tls_stream **out)
 {
-    struct tls_stream *t;
+    struct tls_stream *t = calloc(1, sizeof(*t));
     enum wsp_err err;
 
-    if (early.len > BLOCK_BYTES)
-        return WSP_ERR_LIMIT;
-    t = calloc(1, sizeof(*t));
     if (!t)
         return WSP_ERR_NOMEM;
     t->pool = pool;
     t->arrived = true;
     err = tls_context_session(context, server_name, &t->bio, &t->ssl);
-    if (err == WSP_OK && !keep_early(t, early))
-        err = WSP_ERR_NOMEM;
     if (err != WSP_OK) {
-        SSL_free(t->ssl);
         free(t);
         return err;
     }

@@ -31,13 +31,10 @@ struct tls_stream {
     char why[TLS_TEXT_MAX];
 };
 
-/*
- * A session of the context's role; `server_name` is a client's (tls_context_session). `early` is
- * what has been read from the socket. WSP_OK, WSP_ERR_NOMEM, WSP_ERR_REFUSED (the name), or
- * WSP_ERR_LIMIT: `early` is over BLOCK_BYTES.
- */
+/* A session of the context's role; `server_name` is a client's. WSP_OK, or as
+ * tls_context_session. */
 enum wsp_err tls_stream_new(struct tls_context *context, const char *server_name, struct pool *pool,
-                            struct slice early, struct tls_stream **out);
+                            struct tls_stream **out);
 
 /* Accepts NULL. */
 void tls_stream_free(struct tls_stream *t);

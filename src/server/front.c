@@ -319,8 +319,7 @@ void front_accept(struct server *s, int fd, const struct address *peer, const st
         return;
     }
     list_push(&s->fronts, &f->node);
-    if (s->certificates.tls &&
-        stream_secure(&f->conn.stream, s->certificates.tls, NULL, slice_of(NULL, 0)) != WSP_OK)
+    if (s->certificates.tls && stream_secure(&f->conn.stream, s->certificates.tls, NULL) != WSP_OK)
         front_free(f);
 }
 

@@ -13,66 +13,9 @@
 
 #include "sim/sim_random.h"
 #include "sim/sim_rig.h"
+#include "unit/short_memory.h"
 
 enum { BYTES = 150000, ALLOCATIONS_MAX = 2000 };
-
-/* ---- the allocator */
-
-static struct {
-    bool armed;
-    bool all;       /* all that follow fail, too */
-    unsigned count; /* allocations while armed */
-    unsigned fail;  /* the number of the first that fails, from 1; 0: none */
-    long live;      /* not freed yet */
-} memory;
-
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names */
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t count, size_t len);
-void *__real_realloc(void *p, size_t len);
-void __real_free(void *p);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t count, size_t len);
-void *__wrap_realloc(void *p, size_t len);
-void __wrap_free(void *p);
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
-
-static bool refuse(void)
-{
-    if (sim_allocating || !memory.armed)
-        return false;
-    memory.count++;
-    return memory.all ? memory.count >= memory.fail : memory.count == memory.fail;
-}
-
-static void *counted(void *p)
-{
-    memory.live += p != NULL;
-    return p;
-}
-
-void *__wrap_malloc(size_t len)
-{
-    return refuse() ? NULL : counted(__real_malloc(len));
-}
-
-void *__wrap_calloc(size_t count, size_t len)
-{
-    return refuse() ? NULL : counted(__real_calloc(count, len));
-}
-
-void *__wrap_realloc(void *p, size_t len)
-{
-    if (refuse())
-        return NULL;
-    return p ? __real_realloc(p, len) : counted(__real_realloc(p, len));
-}
-
-void __wrap_free(void *p)
-{
-    memory.live -= p != NULL;
-    __real_free(p);
-}
 
 /* ---- the scenario */
 
@@ -150,6 +93,7 @@ static bool run_with(const struct path *path, unsigned n, bool all)
 {
     long live = memory.live;
 
+    memory.exempt = &sim_allocating;
     memory.count = 0;
     memory.fail = n;
     memory.all = all;

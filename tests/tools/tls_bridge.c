@@ -157,7 +157,7 @@ static void on_accept(struct listener *l, int fd, const struct address *peer)
     b = calloc(1, sizeof(*b));
     if (!b || stream_init(&b->clear, l->loop, fd, on_clear) != WSP_OK ||
         stream_init(&b->secure, l->loop, far, on_secure) != WSP_OK ||
-        stream_secure(&b->secure, context, "127.0.0.1", slice_of(NULL, 0)) != WSP_OK)
+        stream_secure(&b->secure, context, "127.0.0.1") != WSP_OK)
         exit(1);
     b->up = (struct way){.from = &b->clear, .to = &b->secure};
     b->down = (struct way){.from = &b->secure, .to = &b->clear};

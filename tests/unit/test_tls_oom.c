@@ -10,76 +10,25 @@
 
 #include <cmocka.h>
 
+#include "unit/short_memory.h"
 #include "unit/tls_pair.h"
 
 enum { BYTES = 100000, STEP = 13 };
 
-/* ---- the allocator */
-
-static struct {
-    bool armed;
-    unsigned count; /* allocations while armed */
-    unsigned fail;  /* the number of the one that fails, from 1; 0: none */
-    long live;      /* not freed yet */
-} memory;
-
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names */
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t count, size_t len);
-void *__real_realloc(void *p, size_t len);
-void __real_free(void *p);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t count, size_t len);
-void *__wrap_realloc(void *p, size_t len);
-void __wrap_free(void *p);
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
-
-static bool refuse(void)
-{
-    return memory.armed && ++memory.count == memory.fail;
-}
-
-static void *counted(void *p)
-{
-    memory.live += p != NULL;
-    return p;
-}
-
-void *__wrap_malloc(size_t len)
-{
-    return refuse() ? NULL : counted(__real_malloc(len));
-}
-
-void *__wrap_calloc(size_t count, size_t len)
-{
-    return refuse() ? NULL : counted(__real_calloc(count, len));
-}
-
-void *__wrap_realloc(void *p, size_t len)
-{
-    if (refuse())
-        return NULL;
-    return p ? __real_realloc(p, len) : counted(__real_realloc(p, len));
-}
-
-void __wrap_free(void *p)
-{
-    memory.live -= p != NULL;
-    __real_free(p);
-}
+/* ---- OpenSSL's allocator: refused alike, and not counted as what leaks */
 
 static void *ssl_malloc(size_t len, const char *file, int line)
 {
     (void)file;
     (void)line;
-    return refuse() ? NULL : __real_malloc(len);
+    return memory_refuses() ? NULL : __real_malloc(len);
 }
 
 static void *ssl_realloc(void *p, size_t len, const char *file, int line)
 {
     (void)file;
     (void)line;
-    return refuse() ? NULL : __real_realloc(p, len);
+    return memory_refuses() ? NULL : __real_realloc(p, len);
 }
 
 static void ssl_free(void *p, const char *file, int line)
@@ -114,8 +63,8 @@ static bool connection(void)
     pair_start_plain(fds);
     pair.client.to_send = pair.server.to_send = BYTES;
     memory.armed = true;
-    ok = stream_secure(&pair.server.stream, server_tls, NULL, slice_of(NULL, 0)) == WSP_OK &&
-         stream_secure(&pair.client.stream, client_tls, HOST, slice_of(NULL, 0)) == WSP_OK;
+    ok = stream_secure(&pair.server.stream, server_tls, NULL) == WSP_OK &&
+         stream_secure(&pair.client.stream, client_tls, HOST) == WSP_OK;
     if (ok) {
         end_run(&pair.client);
         ok = transfer();

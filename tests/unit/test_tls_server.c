@@ -59,7 +59,7 @@ static void shake_hands(struct tls_context *server, struct tls_context *client, 
     tcp_pair(fds, 0);
     pair_start_plain(fds);
     pair_secure_server();
-    assert_int_equal(stream_secure(&pair.client.stream, client, name, slice_of(NULL, 0)), WSP_OK);
+    assert_int_equal(stream_secure(&pair.client.stream, client, name), WSP_OK);
     tls_context_unref(server);
     tls_context_unref(client);
     end_run(&pair.client);
@@ -219,8 +219,7 @@ static void resume(struct tls_context *server, struct tls_context *client)
     tcp_pair(fds, 0);
     pair_start_plain(fds);
     pair_secure_server();
-    assert_int_equal(stream_secure(&pair.client.stream, client_tls, "a.test", slice_of(NULL, 0)),
-                     WSP_OK);
+    assert_int_equal(stream_secure(&pair.client.stream, client_tls, "a.test"), WSP_OK);
     SSL_set_session(pair.client.stream.tls->ssl, ticket);
     end_run(&pair.client);
     wait_for(pair.loop, -1, pair_is_ready());

@@ -168,74 +168,6 @@ static void test_move(void **state)
     }
 }
 
-/* Whoever reads before TLS begins, a header of a proxy for example, hands on what is too much. */
-static void test_early(void **state)
-{
-    (void)state;
-    for (size_t n = 1; n < 2000; n += n < 20 ? 1 : 97) {
-        uint8_t early[2000];
-        ssize_t len;
-        int fds[2];
-
-        tcp_pair(fds, 0);
-        pair_start_plain(fds);
-        pair.server.deaf = true;
-        pair_secure_client();
-        pair.client.to_send = 10;
-        wait_for(pair.loop, -1, pair.server.stream.readable);
-        assert_false(pair.server.stream.tls);
-        len = recv(pair.server.stream.watch.fd, early, n, 0);
-        assert_true(len > 0);
-        assert_int_equal(
-            stream_secure(&pair.server.stream, server_tls, NULL, slice_of(early, (size_t)len)),
-            WSP_OK);
-        pair.server.deaf = false;
-        end_run(&pair.server);
-        wait_for(pair.loop, -1, pair_has_all());
-        stream_close(&pair.client.stream);
-        stream_close(&pair.server.stream);
-    }
-}
-
-/* All of what the client sends first has been read, and the flag was cleared. */
-static void test_early_is_all(void **state)
-{
-    struct stream *s = &pair.server.stream;
-    uint8_t early[2000], hello[2000];
-    ssize_t n;
-    int fds[2];
-
-    (void)state;
-    tcp_pair(fds, 0);
-    pair_start_plain(fds);
-    pair.server.deaf = true;
-    pair_secure_client();
-    wait_for(pair.loop, -1, s->readable);
-    n = stream_recv(s, hello, sizeof(hello));
-    assert_true(n > 0 && !s->readable);
-    memcpy(early, hello, (size_t)n);
-    assert_int_equal(stream_secure(s, server_tls, NULL, slice_of(early, (size_t)n)), WSP_OK);
-    memset(early, 0, sizeof(early)); /* it was borrowed */
-    assert_true(s->readable);
-    pair.server.deaf = false;
-    end_run(&pair.server);
-    wait_for(pair.loop, -1, pair_is_ready());
-}
-
-static void test_early_too_long(void **state)
-{
-    static uint8_t early[BLOCK_BYTES + 1];
-    int fds[2];
-
-    (void)state;
-    unix_pair(fds);
-    pair_start_plain(fds);
-    assert_int_equal(
-        stream_secure(&pair.server.stream, server_tls, NULL, slice_of(early, sizeof(early))),
-        WSP_ERR_LIMIT);
-    assert_null(pair.server.stream.tls);
-}
-
 /* A change of keys in the middle, by either side. */
 static void test_key_update(void **state)
 {
@@ -264,9 +196,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_exact_read, pair_setup, pair_teardown),
         cmocka_unit_test_setup_teardown(test_peek, pair_setup, pair_teardown),
         cmocka_unit_test_setup_teardown(test_move, pair_setup, pair_teardown),
-        cmocka_unit_test_setup_teardown(test_early, pair_setup, pair_teardown),
-        cmocka_unit_test_setup_teardown(test_early_is_all, pair_setup, pair_teardown),
-        cmocka_unit_test_setup_teardown(test_early_too_long, pair_setup, pair_teardown),
         cmocka_unit_test_setup_teardown(test_key_update, pair_setup, pair_teardown),
     };
 

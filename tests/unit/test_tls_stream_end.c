@@ -287,8 +287,7 @@ static void test_alert(void **state)
     tcp_pair(fds, 0);
     pair_start_plain(fds);
     pair_secure_server();
-    assert_int_equal(
-        stream_secure(&pair.client.stream, client_tls, "other.test", slice_of(NULL, 0)), WSP_OK);
+    assert_int_equal(stream_secure(&pair.client.stream, client_tls, "other.test"), WSP_OK);
     end_run(&pair.client);
     wait_for(pair.loop, -1, pair.client.shaken == WSP_ERR_REFUSED);
     assert_string_equal(stream_why(&pair.client.stream),

@@ -132,14 +132,12 @@ static inline void pair_start_plain(int fds[2])
 
 static inline void pair_secure_server(void)
 {
-    assert_int_equal(stream_secure(&pair.server.stream, server_tls, NULL, slice_of(NULL, 0)),
-                     WSP_OK);
+    assert_int_equal(stream_secure(&pair.server.stream, server_tls, NULL), WSP_OK);
 }
 
 static inline void pair_secure_client(void)
 {
-    assert_int_equal(stream_secure(&pair.client.stream, client_tls, HOST, slice_of(NULL, 0)),
-                     WSP_OK);
+    assert_int_equal(stream_secure(&pair.client.stream, client_tls, HOST), WSP_OK);
     end_run(&pair.client);
 }
 
