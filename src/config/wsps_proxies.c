@@ -29,7 +29,7 @@ static bool read_trusted(const struct json_at *root, struct wsps_proxies *out)
     struct json_at array, item = {.value = NULL};
     const char *text;
     bool present;
-    size_t i;
+    size_t i = 0;
 
     if (!json_get_array(root, "trusted_proxies", &array, &present) || !present)
         return !present;
