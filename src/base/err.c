@@ -13,6 +13,8 @@ const char *wsp_strerror(enum wsp_err err)
         return "over the limit";
     case WSP_ERR_REFUSED:
         return "refused";
+    case WSP_ERR_LOST:
+        return "cut off";
     case WSP_ERR_NOMEM:
         return "out of memory";
     case WSP_ERR_SYSTEM:

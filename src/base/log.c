@@ -16,7 +16,7 @@ static void disarm(uint8_t *line, size_t len)
     }
 }
 
-void log_printf(const struct log *log, enum log_level level, const char *fmt, ...)
+void log_printf(const struct log *log, enum wsp_log_level level, const char *fmt, ...)
 {
     char line[LOG_LINE_MAX];
     va_list ap;
@@ -35,16 +35,16 @@ void log_printf(const struct log *log, enum log_level level, const char *fmt, ..
     log->write(log->ctx, level, line, len);
 }
 
-const char *log_level_name(enum log_level level)
+const char *wsp_log_level_name(enum wsp_log_level level)
 {
-    return level_names[level];
+    return (size_t)level < sizeof(level_names) / sizeof(*level_names) ? level_names[level] : "";
 }
 
-bool log_level_parse(const char *name, enum log_level *out)
+bool log_level_parse(const char *name, enum wsp_log_level *out)
 {
     for (size_t i = 0; i < sizeof(level_names) / sizeof(*level_names); i++) {
         if (strcmp(name, level_names[i]) == 0) {
-            *out = (enum log_level)i;
+            *out = (enum wsp_log_level)i;
             return true;
         }
     }

@@ -42,7 +42,7 @@ static uint64_t *duration_of(struct config_time *time, const struct duration *d)
 
 void config_log_init(struct config_log *log)
 {
-    *log = (struct config_log){.level = LOG_LEVEL_INFO};
+    *log = (struct config_log){.level = WSP_LOG_INFO};
 }
 
 void config_log_fini(struct config_log *log)
@@ -70,7 +70,7 @@ bool config_same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static bool read_level(const struct json_at *object, enum log_level *level)
+static bool read_level(const struct json_at *object, enum wsp_log_level *level)
 {
     struct json_at at;
     const char *name;

@@ -7,8 +7,8 @@
 #include "config/overlay.h"
 
 struct config_log {
-    enum log_level level; /* info */
-    char *output;         /* owned; NULL: standard output */
+    enum wsp_log_level level; /* info */
+    char *output;             /* owned; NULL: standard output */
 };
 
 /* Key `time`: every duration in seconds in the file. Defaults are those of docs/configuration.md.

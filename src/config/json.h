@@ -14,7 +14,7 @@
 #include "base/slice.h"
 #include "wsp/err.h"
 
-#define CONFIG_ERROR_MAX 512
+#define CONFIG_ERROR_MAX WSP_ERROR_MAX
 #define CONFIG_PATH_MAX 256
 #define JSON_ORIGIN_MAX 32
 

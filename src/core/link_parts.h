@@ -11,10 +11,10 @@
 #define HAZARD_QUIET_US 5000000   /* so long a peer is silent before a half-close ends both ways */
 
 /* Lines about the peer's faults, not too many. */
-#define link_note(l, ...)                                                                   \
-    do {                                                                                    \
-        if (log_on((l)->opt.log, LOG_LEVEL_INFO) && log_limit_ok(&(l)->noise, (l)->now_us)) \
-            log_printf((l)->opt.log, LOG_LEVEL_INFO, __VA_ARGS__);                          \
+#define link_note(l, ...)                                                                 \
+    do {                                                                                  \
+        if (log_on((l)->opt.log, WSP_LOG_INFO) && log_limit_ok(&(l)->noise, (l)->now_us)) \
+            log_printf((l)->opt.log, WSP_LOG_INFO, __VA_ARGS__);                          \
     } while (0)
 
 /* link_output.c: queue one message or control frame; without memory the link fails. */

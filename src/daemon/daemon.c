@@ -177,7 +177,7 @@ enum wsp_err daemon_open(struct daemon *d, const char *program, const struct con
         snprintf(error, CONFIG_ERROR_MAX, "event loop: %s", strerror(errno));
         return WSP_ERR_SYSTEM;
     }
-    loop_on_freed(d->loop, return_memory);
+    wsp_loop_on_freed(d->loop, return_memory);
     if (log_output_open(&d->log, log, loop_log(d->loop), error) != WSP_OK)
         return WSP_ERR_SYSTEM;
     notify_open(&d->notify, d->loop);

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static size_t stamp(char *out, size_t cap, enum log_level level)
+static size_t stamp(char *out, size_t cap, enum wsp_log_level level)
 {
     struct timespec now;
     struct tm tm;
@@ -21,12 +21,12 @@ static size_t stamp(char *out, size_t cap, enum log_level level)
     n = strftime(out, cap, "%Y-%m-%dT%H:%M:%S", &tm);
     n += (size_t)snprintf(out + n, cap - n, ".%03ld", now.tv_nsec / 1000000);
     n += strftime(out + n, cap - n, "%z", &tm);
-    n += (size_t)snprintf(out + n, cap - n, " %s ", log_level_name(level));
+    n += (size_t)snprintf(out + n, cap - n, " %s ", wsp_log_level_name(level));
     return n;
 }
 
 /* syslog(3)'s priorities. The journal keeps time and priority itself. */
-static size_t priority(char *out, size_t cap, enum log_level level)
+static size_t priority(char *out, size_t cap, enum wsp_log_level level)
 {
     static const int priorities[] = {3, 4, 6, 7, 7};
 
@@ -48,7 +48,7 @@ static bool is_journal(int fd)
 }
 
 /* One writev for a line, so that lines of several processes do not mix. A full disk loses lines. */
-static void write_line(void *ctx, enum log_level level, const char *line, size_t len)
+static void write_line(void *ctx, enum wsp_log_level level, const char *line, size_t len)
 {
     struct log_output *o = ctx;
     char head[64];
@@ -108,7 +108,7 @@ void log_output_fatal(const char *program, const char *text)
     char head[64] = "";
 
     if (is_journal(STDERR_FILENO))
-        priority(head, sizeof(head), LOG_LEVEL_ERROR);
+        priority(head, sizeof(head), WSP_LOG_ERROR);
     fprintf(stderr, "%s%s: %s\n", head, program, text);
 }
 

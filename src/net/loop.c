@@ -1,5 +1,3 @@
-#include "net/loop.h"
-
 #include <errno.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -8,38 +6,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "net/timer.h"
+#include "net/loop_parts.h"
 
 enum {
-    BATCH = 128,       /* events fetched at once */
     ROUNDS = 16,       /* of events and tasks in one turn */
     IDLE_BLOCKS = 16,  /* kept by the pool: about 1 MiB */
     TRIM_US = 5000000, /* and given up when they are not needed so long */
 };
 
-struct wsp_loop {
-    struct poller poller;
-    int timer_fd;
-    int wake_fd;
-    struct watch timer_watch;
-    struct watch wake_watch;
-    struct timer_heap heap;
-    uint64_t armed_us; /* when timer_fd fires; UINT64_MAX: not armed */
-    struct list tasks;
-    struct list owned;
-    size_t owned_count;
-    uint64_t now_us;
-    bool in_turn;
-    bool woken; /* from outside a turn, for what was set there */
-    struct poller_ready batch[BATCH];
-    size_t batch_at, batch_count; /* events of this round not yet delivered */
-    struct pool pool;
-    struct timer trim;
-    void (*give_back)(void);
-    struct log log;
-};
-
-static uint64_t clock_us(void)
+uint64_t loop_clock_us(void)
 {
     struct timespec ts;
 
@@ -95,12 +70,13 @@ struct wsp_loop *wsp_loop_new(void)
     loop->armed_us = UINT64_MAX;
     list_init(&loop->tasks);
     list_init(&loop->owned);
+    list_init(&loop->endings);
+    loop->refs = 1;
     pool_init(&loop->pool, IDLE_BLOCKS);
     loop->trim.fire = on_trim;
-    loop->log.level = LOG_LEVEL_INFO;
-    loop->now_us = clock_us();
+    loop->now_us = loop_clock_us();
     if (poller_init(&loop->poller) != WSP_OK || start_own_watches(loop) != WSP_OK) {
-        wsp_loop_free(loop);
+        loop_destroy(loop);
         return NULL;
     }
     return loop;
@@ -114,10 +90,8 @@ void loop_end_oldest(struct wsp_loop *loop)
         o->end(o);
 }
 
-void wsp_loop_free(struct wsp_loop *loop)
+void loop_destroy(struct wsp_loop *loop)
 {
-    if (!loop)
-        return;
     while (!list_empty(&loop->owned))
         loop_end_oldest(loop);
     if (loop->timer_fd >= 0)
@@ -130,25 +104,43 @@ void wsp_loop_free(struct wsp_loop *loop)
     free(loop);
 }
 
-int wsp_loop_fd(const struct wsp_loop *loop)
+void loop_ref(struct wsp_loop *loop)
 {
-    return loop->poller.fd;
+    loop->refs++;
 }
 
-void wsp_loop_wake(struct wsp_loop *loop)
+void loop_unref(struct wsp_loop *loop)
 {
-    uint64_t one = 1;
-    ssize_t n;
+    if (--loop->refs == 0)
+        loop_destroy(loop);
+}
 
-    do
-        n = write(loop->wake_fd, &one, sizeof(one));
-    while (n < 0 && errno == EINTR);
+bool loop_in_turn(const struct wsp_loop *loop)
+{
+    return loop->in_turn;
+}
+
+void loop_end_later(struct wsp_loop *loop, struct task *t)
+{
+    if (!list_linked(&t->node))
+        list_push(&loop->endings, &t->node);
+}
+
+void loop_run_endings(struct wsp_loop *loop)
+{
+    struct list *node;
+
+    while ((node = list_shift(&loop->endings))) {
+        struct task *t = container_of(node, struct task, node);
+
+        t->run(t);
+    }
 }
 
 static void dispatch(struct wsp_loop *loop)
 {
-    loop->batch_count = poller_poll(&loop->poller, loop->batch, BATCH);
-    loop->now_us = clock_us();
+    loop->batch_count = poller_poll(&loop->poller, loop->batch, LOOP_BATCH);
+    loop->now_us = loop_clock_us();
     for (loop->batch_at = 0; loop->batch_at < loop->batch_count;) {
         struct poller_ready *ready = &loop->batch[loop->batch_at++];
         struct watch *w = ready->data;
@@ -207,9 +199,11 @@ void wsp_loop_turn(struct wsp_loop *loop)
 {
     int round = 0;
 
+    if (!loop || loop->in_turn || loop->abandoned)
+        return;
+    loop_ref(loop);
     loop->in_turn = true;
     loop->woken = false;
-
     do {
         dispatch(loop);
         run_timers(loop);
@@ -220,6 +214,8 @@ void wsp_loop_turn(struct wsp_loop *loop)
     plan_trim(loop);
     arm_timer(loop);
     loop->in_turn = false;
+    loop_run_endings(loop);
+    loop_unref(loop);
 }
 
 /* Deadlines and tasks set from outside are seen to by a turn of their own. */
@@ -325,7 +321,7 @@ void loop_disown(struct wsp_loop *loop, struct loop_owned *o)
 
 uint64_t loop_catch_up(struct wsp_loop *loop)
 {
-    loop->now_us = clock_us();
+    loop->now_us = loop_clock_us();
     return loop->now_us;
 }
 
@@ -342,11 +338,6 @@ struct pool *loop_pool(struct wsp_loop *loop)
 struct log *loop_log(struct wsp_loop *loop)
 {
     return &loop->log;
-}
-
-void loop_on_freed(struct wsp_loop *loop, void (*give_back)(void))
-{
-    loop->give_back = give_back;
 }
 
 void loop_random(void *out, size_t len)

@@ -56,6 +56,17 @@ void task_init(struct task *t, void (*run)(struct task *t));
 void task_post(struct wsp_loop *loop, struct task *t); /* once, however often it is posted */
 void task_cancel(struct task *t);
 
+/* Within wsp_loop_turn. */
+bool loop_in_turn(const struct wsp_loop *loop);
+
+/* Runs a task when the current turn is over, or when the loop is freed: what is freed within a
+ * callback goes then. */
+void loop_end_later(struct wsp_loop *loop, struct task *t);
+
+/* The loop outlives its owner as long as something refers to it; not within its last unref. */
+void loop_ref(struct wsp_loop *loop);
+void loop_unref(struct wsp_loop *loop);
+
 /* Something that nobody but the loop owns: `end` is called when the loop is freed before. */
 struct loop_owned {
     struct list node;
@@ -77,10 +88,6 @@ uint64_t loop_now(const struct wsp_loop *loop);
 /* The loop's block pool and log; borrowed from it. The log starts without a writer. */
 struct pool *loop_pool(struct wsp_loop *loop);
 struct log *loop_log(struct wsp_loop *loop);
-
-/* `give_back` is called some seconds after a good deal of memory was freed: the process may want to
- * return it to the system (malloc_trim). */
-void loop_on_freed(struct wsp_loop *loop, void (*give_back)(void));
 
 /* Strong random bytes; aborts the process when the system has none. */
 void loop_random(void *out, size_t len);

@@ -75,8 +75,8 @@ static int run_stdio(struct wspc_config *config, const char *forward, char error
         return EXIT_USAGE;
     }
     config->client[0].connections = 1;
-    if (config->log.level == LOG_LEVEL_INFO)
-        config->log.level = LOG_LEVEL_WARN; /* standard error is the user's terminal */
+    if (config->log.level == WSP_LOG_INFO)
+        config->log.level = WSP_LOG_WARN; /* standard error is the user's terminal */
     snprintf(error, CONFIG_ERROR_MAX, "out of memory");
     if (daemon_open(&p.daemon, "wspc", &config->log, &as_we_are, error) == WSP_OK) {
         log_output_to_stderr(&p.daemon.log);

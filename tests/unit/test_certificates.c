@@ -17,7 +17,7 @@ static struct config_tls_pair pair = {.cert = cert, .key = key};
 static struct config_ssl config = {.enable = true, .pair = &pair, .pair_count = 1};
 static struct certificates subject;
 
-static void keep(void *ctx, enum log_level level, const char *line, size_t len)
+static void keep(void *ctx, enum wsp_log_level level, const char *line, size_t len)
 {
     const char *hours = memmem(line, len, " in 2", 5); /* 23 or 24 */
     size_t n = strlen(logged);
@@ -25,7 +25,8 @@ static void keep(void *ctx, enum log_level level, const char *line, size_t len)
     (void)ctx;
     if (hours)
         len = (size_t)(hours - line);
-    snprintf(logged + n, sizeof(logged) - n, "%s %.*s\n", log_level_name(level), (int)len, line);
+    snprintf(logged + n, sizeof(logged) - n, "%s %.*s\n", wsp_log_level_name(level), (int)len,
+             line);
 }
 
 /* What was logged since the last time is this, with the name of the certificate's file for %s. */
@@ -181,7 +182,7 @@ static int setup(void **state)
 
     (void)state;
     loop = wsp_loop_new();
-    *loop_log(loop) = (struct log){.level = LOG_LEVEL_INFO, .write = keep};
+    *loop_log(loop) = (struct log){.level = WSP_LOG_INFO, .write = keep};
     name_file(cert, "used");
     name_file(key, "used-key");
     use(A);

@@ -27,7 +27,7 @@ struct fixture {
     struct rlimit limit;
 };
 
-static void on_log(void *ctx, enum log_level level, const char *line, size_t len)
+static void on_log(void *ctx, enum wsp_log_level level, const char *line, size_t len)
 {
     struct fixture *f = ctx;
 
@@ -59,7 +59,7 @@ static int setup(void **state)
     assert_non_null(f);
     f->loop = wsp_loop_new();
     assert_non_null(f->loop);
-    *loop_log(f->loop) = (struct log){.level = LOG_LEVEL_WARN, .write = on_log, .ctx = f};
+    *loop_log(f->loop) = (struct log){.level = WSP_LOG_WARN, .write = on_log, .ctx = f};
     f->listener.on_accept = on_accept;
     getrlimit(RLIMIT_NOFILE, &f->limit);
     *state = f;

@@ -12,12 +12,12 @@
 struct sink {
     struct log log;
     unsigned lines;
-    enum log_level level;
+    enum wsp_log_level level;
     size_t len;
     char line[LOG_LINE_MAX];
 };
 
-static void sink_write(void *ctx, enum log_level level, const char *line, size_t len)
+static void sink_write(void *ctx, enum wsp_log_level level, const char *line, size_t len)
 {
     struct sink *s = ctx;
 
@@ -29,7 +29,7 @@ static void sink_write(void *ctx, enum log_level level, const char *line, size_t
     s->lines++;
 }
 
-static void sink_init(struct sink *s, enum log_level level)
+static void sink_init(struct sink *s, enum wsp_log_level level)
 {
     *s = (struct sink){.log = {.level = level, .write = sink_write, .ctx = s}};
 }
@@ -39,8 +39,8 @@ static void test_levels(void **state)
     struct sink s;
 
     (void)state;
-    for (int at = LOG_LEVEL_ERROR; at <= LOG_LEVEL_TRACE; at++) {
-        sink_init(&s, (enum log_level)at);
+    for (int at = WSP_LOG_ERROR; at <= WSP_LOG_TRACE; at++) {
+        sink_init(&s, (enum wsp_log_level)at);
         log_error(&s.log, "e");
         log_warn(&s.log, "w");
         log_info(&s.log, "i");
@@ -63,14 +63,14 @@ static void test_arguments_not_evaluated(void **state)
     int calls = 0;
 
     (void)state;
-    sink_init(&s, LOG_LEVEL_INFO);
+    sink_init(&s, WSP_LOG_INFO);
     log_debug(&s.log, "%d", count(&calls));
     log_error((struct log *)NULL, "%d", count(&calls));
     s.log.write = NULL;
     log_error(&s.log, "%d", count(&calls));
     assert_int_equal(calls, 0);
-    log_printf(NULL, LOG_LEVEL_ERROR, "no log");
-    log_printf(&s.log, LOG_LEVEL_ERROR, "no writer");
+    log_printf(NULL, WSP_LOG_ERROR, "no log");
+    log_printf(&s.log, WSP_LOG_ERROR, "no writer");
     assert_int_equal(s.lines, 0);
 }
 
@@ -79,7 +79,7 @@ static void test_control_bytes(void **state)
     struct sink s;
 
     (void)state;
-    sink_init(&s, LOG_LEVEL_INFO);
+    sink_init(&s, WSP_LOG_INFO);
     log_info(&s.log, "a\nb\rc\td\x1b[31m\x7f\x01 \xc3\xa9~");
     assert_string_equal(s.line, "a?b?c?d?[31m?? \xc3\xa9~");
     log_info(&s.log, "%s", "\xc2\x9b\x33\x31m \xc2\xa0 \xe2\x80\x9b");
@@ -95,7 +95,7 @@ static void test_long_line(void **state)
     struct sink s;
 
     (void)state;
-    sink_init(&s, LOG_LEVEL_INFO);
+    sink_init(&s, WSP_LOG_INFO);
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
     log_info(&s.log, "%s", text);
@@ -109,18 +109,18 @@ static void test_long_line(void **state)
 static void test_names(void **state)
 {
     static const char *const bad[] = {"", "warning", "INFO", "info ", "trac", "fatal"};
-    enum log_level level;
+    enum wsp_log_level level;
 
     (void)state;
-    for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_TRACE; i++) {
-        assert_true(log_level_parse(log_level_name((enum log_level)i), &level));
+    for (int i = WSP_LOG_ERROR; i <= WSP_LOG_TRACE; i++) {
+        assert_true(log_level_parse(wsp_log_level_name((enum wsp_log_level)i), &level));
         assert_int_equal(level, i);
     }
-    assert_string_equal(log_level_name(LOG_LEVEL_WARN), "warn");
+    assert_string_equal(wsp_log_level_name(WSP_LOG_WARN), "warn");
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-        level = LOG_LEVEL_DEBUG;
+        level = WSP_LOG_DEBUG;
         assert_false(log_level_parse(bad[i], &level));
-        assert_int_equal(level, LOG_LEVEL_DEBUG);
+        assert_int_equal(level, WSP_LOG_DEBUG);
     }
 }
 

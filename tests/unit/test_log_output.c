@@ -52,7 +52,7 @@ static int teardown(void **state)
 
 static void open_log(struct fixture *f, char *path)
 {
-    struct config_log config = {.level = LOG_LEVEL_INFO, .output = path};
+    struct config_log config = {.level = WSP_LOG_INFO, .output = path};
 
     assert_int_equal(log_output_open(&f->out, &config, &f->log, f->error), WSP_OK);
 }

@@ -22,7 +22,7 @@ struct fixture {
     unsigned logged;
 };
 
-static void on_log(void *ctx, enum log_level level, const char *line, size_t len)
+static void on_log(void *ctx, enum wsp_log_level level, const char *line, size_t len)
 {
     struct fixture *f = ctx;
 
@@ -58,7 +58,7 @@ static int setup(void **state)
     f->manager = -1;
     f->loop = wsp_loop_new();
     assert_non_null(f->loop);
-    *loop_log(f->loop) = (struct log){.level = LOG_LEVEL_DEBUG, .write = on_log, .ctx = f};
+    *loop_log(f->loop) = (struct log){.level = WSP_LOG_DEBUG, .write = on_log, .ctx = f};
     *state = f;
     return 0;
 }

@@ -105,7 +105,7 @@ static void test_wsps_without_a_file(void **state)
     assert_string_equal(c.host, "example.com");
     assert_string_equal(c.bind, "::1");
     assert_null(c.auth);
-    assert_int_equal(c.log.level, LOG_LEVEL_DEBUG);
+    assert_int_equal(c.log.level, WSP_LOG_DEBUG);
     assert_string_equal(c.log.output, "x.log");
     wsps_config_fini(&c);
 }
@@ -122,7 +122,7 @@ static void test_wsps_over_a_file(void **state)
     assert_int_equal(wsps_settings_load(&args, &c, error), WSP_OK);
     assert_int_equal(c.port, 81);
     assert_string_equal(c.path, "/a");
-    assert_int_equal(c.log.level, LOG_LEVEL_WARN);
+    assert_int_equal(c.log.level, WSP_LOG_WARN);
     wsps_config_fini(&c);
     write_file("{\"path\":\"/b\"}", 0600);
     assert_int_equal(wsps_settings_load(&args, &c, error), WSP_OK);

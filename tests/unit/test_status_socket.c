@@ -31,7 +31,7 @@ struct fixture {
     char line[256]; /* the last that was logged */
 };
 
-static void on_log(void *ctx, enum log_level level, const char *line, size_t len)
+static void on_log(void *ctx, enum wsp_log_level level, const char *line, size_t len)
 {
     struct fixture *f = ctx;
 
@@ -61,7 +61,7 @@ static int setup(void **state)
     assert_non_null(f);
     f->loop = wsp_loop_new();
     assert_non_null(f->loop);
-    *loop_log(f->loop) = (struct log){.level = LOG_LEVEL_INFO, .write = on_log, .ctx = f};
+    *loop_log(f->loop) = (struct log){.level = WSP_LOG_INFO, .write = on_log, .ctx = f};
     snprintf(f->directory, sizeof(f->directory), "/tmp/wsp-status-XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     snprintf(f->path, sizeof(f->path), "%s/wsps.sock", f->directory);

@@ -297,7 +297,7 @@ static void test_full(void **state)
 
     (void)state;
     assert_int_equal(load(&c, full, error), WSP_OK);
-    assert_int_equal(c.log.level, LOG_LEVEL_DEBUG);
+    assert_int_equal(c.log.level, WSP_LOG_DEBUG);
     assert_int_equal(c.max_connections, 9);
     assert_int_equal(c.time.reconnect_max_us, 5000000);
     assert_int_equal(c.client_count, 2);

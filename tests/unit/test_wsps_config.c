@@ -127,7 +127,7 @@ static void test_defaults(void **state)
     assert_null(c.auth);
     assert_null(c.host);
     assert_null(c.log.output);
-    assert_int_equal(c.log.level, LOG_LEVEL_INFO);
+    assert_int_equal(c.log.level, WSP_LOG_INFO);
     assert_null(c.egress_allow);
     assert_null(c.egress_deny);
     assert_int_equal(c.max_links, 1024);
@@ -200,7 +200,7 @@ static void test_full(void **state)
 
     (void)state;
     assert_int_equal(load(&c, full, error), WSP_OK);
-    assert_int_equal(c.log.level, LOG_LEVEL_TRACE);
+    assert_int_equal(c.log.level, WSP_LOG_TRACE);
     assert_string_equal(c.log.output, "/var/log/wsps.log");
     assert_string_equal(c.host, "Wsp.Example.com");
     assert_string_equal(c.auth, "s3cret");

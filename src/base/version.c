@@ -1,0 +1,6 @@
+#include "wsp/version.h"
+
+const char *wsp_version(void)
+{
+    return WSP_VERSION;
+}
