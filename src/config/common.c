@@ -266,12 +266,17 @@ bool config_fail_missing(const struct json_at *object, const char *key, const ch
     return json_fail(&at, "key \"%s\" is missing: expected %s", key, expected);
 }
 
-bool config_open(struct json_doc *doc, const char *file, const struct overlay *over)
+bool config_open(struct json_doc *doc, const struct config_source *from)
 {
-    enum wsp_err err =
-        file ? json_open(doc, file) : json_open_text(doc, "command line", slice_str("{}"));
+    enum wsp_err err;
 
-    return err == WSP_OK && (!over || overlay_apply(over, doc));
+    if (from->text.p)
+        err = json_open_text(doc, from->file, from->text);
+    else if (from->file)
+        err = json_open(doc, from->file);
+    else
+        err = json_open_text(doc, "command line", slice_str("{}"));
+    return err == WSP_OK && (!from->over || overlay_apply(from->over, doc));
 }
 
 enum wsp_err config_finish(struct json_doc *doc, bool ok, char error[CONFIG_ERROR_MAX])

@@ -79,11 +79,15 @@ bool config_same_text(const char *a, const char *b);
 /* "key" is missing from `object`; `expected` says what belongs there. Returns false. */
 bool config_fail_missing(const struct json_at *object, const char *key, const char *expected);
 
-/*
- * Opens a configuration: a file, or with NULL none, and the overlay over it (NULL: none). False
- * with the document's error set; config_finish either way.
- */
-bool config_open(struct json_doc *doc, const char *file, const struct overlay *over);
+/* Where a configuration comes from. */
+struct config_source {
+    const char *file;           /* to be read; NULL: only what lies over it counts */
+    struct slice text;          /* instead of reading: what the file would hold; p NULL: none */
+    const struct overlay *over; /* what lies over it; NULL: nothing */
+};
+
+/* Opens it. False with the document's error set; config_finish either way. */
+bool config_open(struct json_doc *doc, const struct config_source *from);
 
 /* Closes the document; with `ok` false copies its error. WSP_OK, WSP_ERR_CONFIG, or WSP_ERR_USAGE
  * when the overlay is at fault. */

@@ -73,8 +73,10 @@ static cJSON *new_value(const struct overlay_value *v)
     char *end;
     double number;
 
-    if (!v->is_number)
+    if (v->type == OVERLAY_STRING)
         return cJSON_CreateString(v->text);
+    if (v->type == OVERLAY_BOOL)
+        return cJSON_CreateBool(strcmp(v->text, "true") == 0);
     number = strtod(v->text, &end);
     return cJSON_CreateNumber(*v->text && !*end ? number : (double)NAN);
 }
@@ -99,6 +101,47 @@ static void apply(const struct overlay_value *v, struct json_at at)
     set_last(&at, &s, v);
 }
 
+static bool step_ok(const char **key)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    size_t n = strspn(*key, letters);
+
+    *key += n;
+    if (n == 0 || n >= NAME_MAX_BYTES)
+        return false;
+    if (strncmp(*key, "[]", 2) == 0)
+        *key += 2;
+    else if (strncmp(*key, "[+].", 4) == 0)
+        *key += 3;
+    return true;
+}
+
+bool overlay_key_ok(const char *key)
+{
+    while (step_ok(&key)) {
+        if (*key == '\0')
+            return true;
+        if (*key++ != '.')
+            return false;
+    }
+    return false;
+}
+
+bool overlay_add(struct overlay *o, const struct overlay_value *v)
+{
+    struct overlay_value *grown = realloc(o->value, (o->count + 1) * sizeof(*grown));
+    struct overlay_value *to;
+
+    if (!grown)
+        return false;
+    o->value = grown;
+    to = &grown[o->count++];
+    *to = *v;
+    to->key = strdup(v->key);
+    to->text = strdup(v->text);
+    return to->key && to->text;
+}
+
 bool overlay_apply(const struct overlay *o, struct json_doc *doc)
 {
     struct json_at root;
@@ -116,6 +159,7 @@ void overlay_fini(struct overlay *o)
         if (o->value[i].text)
             explicit_bzero(o->value[i].text, strlen(o->value[i].text));
         free(o->value[i].text);
+        free(o->value[i].key);
     }
     free(o->value);
     *o = (struct overlay){0};

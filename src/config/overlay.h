@@ -7,6 +7,12 @@
 
 #include "config/json.h"
 
+enum overlay_type {
+    OVERLAY_STRING,
+    OVERLAY_NUMBER, /* a text that is none fails like a number out of range */
+    OVERLAY_BOOL,   /* "true" or not */
+};
+
 struct overlay_value {
     /*
      * Where it goes: the keys from the root, dots between them. The last one is set or, with "[]"
@@ -15,9 +21,9 @@ struct overlay_value {
      *
      *     "log.level"    "client[+].server"    "client[].dynamic[]"
      */
-    const char *key;
-    char *text;                   /* owned */
-    bool is_number;               /* text that is none fails like a number out of range */
+    char *key;  /* owned */
+    char *text; /* owned */
+    enum overlay_type type;
     char origin[JSON_ORIGIN_MAX]; /* what errors name: "-D 2" */
 };
 
@@ -25,6 +31,12 @@ struct overlay {
     struct overlay_value *value; /* owned array */
     size_t count;
 };
+
+/* Whether a key is written so that it can be laid over something. */
+bool overlay_key_ok(const char *key);
+
+/* Adds a value; all is copied. False when memory is short. */
+bool overlay_add(struct overlay *o, const struct overlay_value *v);
 
 /* Lays it over the document. A value whose place the file has filled with something of another type
  * is left out: whoever reads that place reports it. False with doc->error set: out of memory. */

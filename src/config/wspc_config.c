@@ -410,20 +410,11 @@ static bool read_root(struct json_doc *doc, struct wspc_config *c)
            read_limits(&root, c) && read_clients(&root, c);
 }
 
-enum wsp_err wspc_config_load(struct wspc_config *c, const char *file, const struct overlay *over,
+enum wsp_err wspc_config_load(struct wspc_config *c, const struct config_source *from,
                               char error[CONFIG_ERROR_MAX])
 {
     struct json_doc doc;
-    bool ok = config_open(&doc, file, over) && read_root(&doc, c);
-
-    return config_finish(&doc, ok, error);
-}
-
-enum wsp_err wspc_config_load_text(struct wspc_config *c, const char *name, struct slice text,
-                                   char error[CONFIG_ERROR_MAX])
-{
-    struct json_doc doc;
-    bool ok = json_open_text(&doc, name, text) == WSP_OK && read_root(&doc, c);
+    bool ok = config_open(&doc, from) && read_root(&doc, c);
 
     return config_finish(&doc, ok, error);
 }

@@ -79,13 +79,10 @@ void wspc_client_free(struct wspc_client *client);
 void wspc_config_keep_one(struct wspc_config *c);
 
 /*
- * Reads and checks a file with the overlay over it (NULL: none), or with a NULL file the overlay
- * alone; `error` gets one line on failure. WSP_OK, WSP_ERR_CONFIG, or WSP_ERR_USAGE when the fault
- * is in the overlay.
+ * Reads and checks it, on top of the defaults; `error` gets one line on failure. WSP_OK,
+ * WSP_ERR_CONFIG, or WSP_ERR_USAGE when the fault is in what lies over the file.
  */
-enum wsp_err wspc_config_load(struct wspc_config *c, const char *file, const struct overlay *over,
+enum wsp_err wspc_config_load(struct wspc_config *c, const struct config_source *from,
                               char error[CONFIG_ERROR_MAX]);
-enum wsp_err wspc_config_load_text(struct wspc_config *c, const char *name, struct slice text,
-                                   char error[CONFIG_ERROR_MAX]);
 
 #endif

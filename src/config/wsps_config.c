@@ -45,13 +45,13 @@ void wsps_config_fini(struct wsps_config *c)
     *c = (struct wsps_config){0};
 }
 
-static bool read_port(const struct json_at *root, unsigned *out)
+static bool read_port(const struct json_at *root, bool optional, unsigned *out)
 {
     long port = 0;
 
     if (!json_get_int(root, "port", 1, 65535, &port))
         return false;
-    if (port == 0)
+    if (port == 0 && !optional)
         return config_fail_missing(root, "port", "a number from 1 to 65535");
     *out = (unsigned)port;
     return true;
@@ -240,27 +240,18 @@ static bool read_root(struct json_doc *doc, struct wsps_config *c)
     return json_root(doc, &root) && json_known_keys(&root, keys) &&
            config_log_read(&root, &c->log) && config_time_read(&root, &c->time) &&
            config_process_read(&root, &c->process) && config_status_read(&root, &c->status) &&
-           read_port(&root, &c->port) && read_bind(&root, &c->bind) && read_path(&root, &c->path) &&
-           config_auth_read(&root, "auth", &c->auth) && read_host(&root, &c->host) &&
-           config_ssl_read(&root, &c->ssl) && read_egress(&root, c) && read_upstream_ca(&root, c) &&
-           config_dialect_read(&root, &c->dialect) && wsps_proxies_read(&root, &c->proxies) &&
-           read_limits(&root, c);
+           read_port(&root, c->port_optional, &c->port) && read_bind(&root, &c->bind) &&
+           read_path(&root, &c->path) && config_auth_read(&root, "auth", &c->auth) &&
+           read_host(&root, &c->host) && config_ssl_read(&root, &c->ssl) && read_egress(&root, c) &&
+           read_upstream_ca(&root, c) && config_dialect_read(&root, &c->dialect) &&
+           wsps_proxies_read(&root, &c->proxies) && read_limits(&root, c);
 }
 
-enum wsp_err wsps_config_load(struct wsps_config *c, const char *file, const struct overlay *over,
+enum wsp_err wsps_config_load(struct wsps_config *c, const struct config_source *from,
                               char error[CONFIG_ERROR_MAX])
 {
     struct json_doc doc;
-    bool ok = config_open(&doc, file, over) && read_root(&doc, c);
-
-    return config_finish(&doc, ok, error);
-}
-
-enum wsp_err wsps_config_load_text(struct wsps_config *c, const char *name, struct slice text,
-                                   char error[CONFIG_ERROR_MAX])
-{
-    struct json_doc doc;
-    bool ok = json_open_text(&doc, name, text) == WSP_OK && read_root(&doc, c);
+    bool ok = config_open(&doc, from) && read_root(&doc, c);
 
     return config_finish(&doc, ok, error);
 }

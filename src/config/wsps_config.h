@@ -19,6 +19,7 @@ struct wsps_config {
     struct config_process process;
     char *status;        /* owned; key status: NULL: the default place, "": none */
     char *bind;          /* owned; key bind: address to listen on; NULL: all, IPv6 and IPv4 */
+    bool port_optional;  /* set by who can do without: 0 then */
     unsigned port;       /* key port, required, 1..65535 */
     char *path;          /* owned; key path: "/" ; starts with '/' */
     char *auth;          /* owned; key auth: NULL or a non-empty secret */
@@ -42,13 +43,10 @@ void wsps_config_init(struct wsps_config *c);
 void wsps_config_fini(struct wsps_config *c);
 
 /*
- * Reads and checks a file with the overlay over it (NULL: none), or with a NULL file the overlay
- * alone; `error` gets one line on failure. WSP_OK, WSP_ERR_CONFIG, or WSP_ERR_USAGE when the fault
- * is in the overlay.
+ * Reads and checks it, on top of the defaults; `error` gets one line on failure. WSP_OK,
+ * WSP_ERR_CONFIG, or WSP_ERR_USAGE when the fault is in what lies over the file.
  */
-enum wsp_err wsps_config_load(struct wsps_config *c, const char *file, const struct overlay *over,
+enum wsp_err wsps_config_load(struct wsps_config *c, const struct config_source *from,
                               char error[CONFIG_ERROR_MAX]);
-enum wsp_err wsps_config_load_text(struct wsps_config *c, const char *name, struct slice text,
-                                   char error[CONFIG_ERROR_MAX]);
 
 #endif

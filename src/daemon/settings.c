@@ -86,13 +86,14 @@ static bool add_setting(const struct args *args, const struct args_given *g, siz
 {
     struct overlay_value *v = &out->value[out->count++];
 
-    *v = (struct overlay_value){.key = g->option->key, .is_number = g->option->is_number};
+    *v = (struct overlay_value){.key = strdup(g->option->key),
+                                .type = g->option->is_number ? OVERLAY_NUMBER : OVERLAY_STRING};
     name_origin(args, g, number, v->origin);
     if (g->option->is_file && !g->from_environment)
         v->text = first_line(args, g->text, v->origin, error);
     else
         v->text = strdup(g->text);
-    return v->text != NULL;
+    return v->key && v->text;
 }
 
 enum wsp_err settings_overlay(const struct args *args, struct overlay *out,

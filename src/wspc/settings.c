@@ -70,7 +70,9 @@ enum wsp_err wspc_settings_load(const struct args *args, struct wspc_config *con
 
     wspc_config_init(config);
     if (err == WSP_OK) {
-        err = wspc_config_load(config, file, &overlay, error);
+        const struct config_source from = {.file = file, .over = &overlay};
+
+        err = wspc_config_load(config, &from, error);
         settings_advise(args, file, "-s URL", error);
     }
     if (err == WSP_OK && args_has(args, "channel"))

@@ -53,7 +53,9 @@ enum wsp_err wsps_settings_load(const struct args *args, struct wsps_config *con
 
     wsps_config_init(config);
     if (err == WSP_OK) {
-        err = wsps_config_load(config, file, &overlay, error);
+        const struct config_source from = {.file = file, .over = &overlay};
+
+        err = wsps_config_load(config, &from, error);
         settings_advise(args, file, "-p PORT", error);
     }
     overlay_fini(&overlay);

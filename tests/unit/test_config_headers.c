@@ -22,7 +22,8 @@ static enum wsp_err load(struct wspc_config *c, const char *headers, char error[
              headers);
     strcpy(error, "");
     wspc_config_init(c);
-    return wspc_config_load_text(c, "f", slice_str(text), error);
+    return wspc_config_load(c, &(struct config_source){.file = "f", .text = slice_str(text)},
+                            error);
 }
 
 static const struct {

@@ -36,7 +36,10 @@ static void test_bad(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(bad); i++) {
         wspc_config_init(&c);
-        assert_int_equal(wspc_config_load_text(&c, "wspc.json", slice_str(bad[i].text), error),
+        assert_int_equal(wspc_config_load(&c,
+                                          &(struct config_source){.file = "wspc.json",
+                                                                  .text = slice_str(bad[i].text)},
+                                          error),
                          WSP_ERR_CONFIG);
         assert_memory_equal(error, "wspc.json:1:", 12);
         assert_string_equal(error + 12, bad[i].error);
@@ -49,7 +52,8 @@ static void load(struct wsps_config *c, const char *text)
     char error[CONFIG_ERROR_MAX];
 
     wsps_config_init(c);
-    if (wsps_config_load_text(c, "wsps.json", slice_str(text), error) != WSP_OK)
+    if (wsps_config_load(c, &(struct config_source){.file = "wsps.json", .text = slice_str(text)},
+                         error) != WSP_OK)
         fail_msg("%s", error);
 }
 

@@ -20,17 +20,16 @@ struct value {
 /* The values become "-1", "-2" and so on in errors. */
 static bool lay(struct json_doc *doc, const char *text, const struct value *values)
 {
-    struct overlay o = {.value = calloc(VALUES_MAX, sizeof(*o.value))};
+    struct overlay o = {0};
     bool ok;
 
-    assert_non_null(o.value);
-    for (; o.count < VALUES_MAX && values[o.count].key; o.count++) {
-        struct overlay_value *v = &o.value[o.count];
+    for (size_t i = 0; i < VALUES_MAX && values[i].key; i++) {
+        struct overlay_value v = {.key = (char *)values[i].key,
+                                  .text = (char *)values[i].text,
+                                  .type = values[i].is_number ? OVERLAY_NUMBER : OVERLAY_STRING};
 
-        *v = (struct overlay_value){.key = values[o.count].key,
-                                    .text = strdup(values[o.count].text),
-                                    .is_number = values[o.count].is_number};
-        snprintf(v->origin, sizeof(v->origin), "-%zu", o.count + 1);
+        snprintf(v.origin, sizeof(v.origin), "-%zu", i + 1);
+        assert_true(overlay_add(&o, &v));
     }
     assert_int_equal(json_open_text(doc, "t.json", slice_str(text)), WSP_OK);
     ok = overlay_apply(&o, doc);

@@ -22,7 +22,8 @@ static enum wsp_err load_wsps(struct wsps_config *c, const char *ssl, char *erro
     snprintf(text, sizeof(text), "{\"port\":80,\n\"ssl\":%s}", ssl);
     wsps_config_init(c);
     strcpy(error, "");
-    return wsps_config_load_text(c, "wsps.json", slice_str(text), error);
+    return wsps_config_load(
+        c, &(struct config_source){.file = "wsps.json", .text = slice_str(text)}, error);
 }
 
 static enum wsp_err load_wspc(struct wspc_config *c, const char *server, const char *members,
@@ -34,7 +35,8 @@ static enum wsp_err load_wspc(struct wspc_config *c, const char *server, const c
              *members ? ",\n" : "", members);
     wspc_config_init(c);
     strcpy(error, "");
-    return wspc_config_load_text(c, "wspc.json", slice_str(text), error);
+    return wspc_config_load(
+        c, &(struct config_source){.file = "wspc.json", .text = slice_str(text)}, error);
 }
 
 /* ---- wsps */

@@ -55,7 +55,9 @@ static void load(struct wsps_config *c, const char *entries)
 
     snprintf(text, sizeof(text), "{\"port\":80,\"trusted_proxies\":[%s]}", entries);
     wsps_config_init(c);
-    assert_int_equal(wsps_config_load_text(c, "f", slice_str(text), error), WSP_OK);
+    assert_int_equal(
+        wsps_config_load(c, &(struct config_source){.file = "f", .text = slice_str(text)}, error),
+        WSP_OK);
 }
 
 static void test_visitor(void **state)

@@ -133,7 +133,8 @@ static enum wsp_err load(struct wspc_config *c, const char *text, char *error)
 {
     wspc_config_init(c);
     strcpy(error, "");
-    return wspc_config_load_text(c, "wspc.json", slice_str(text), error);
+    return wspc_config_load(
+        c, &(struct config_source){.file = "wspc.json", .text = slice_str(text)}, error);
 }
 
 /* `error` is compared from behind `skip`. */
@@ -346,7 +347,10 @@ static void test_prefixes(void **state)
         struct wspc_config c;
 
         wspc_config_init(&c);
-        assert_int_equal(wspc_config_load_text(&c, "f", slice_of(full, n), error), WSP_ERR_CONFIG);
+        assert_int_equal(
+            wspc_config_load(&c, &(struct config_source){.file = "f", .text = slice_of(full, n)},
+                             error),
+            WSP_ERR_CONFIG);
         assert_memory_equal(error, "f:1:", 4);
         assert_null(strstr(error, "s3cret"));
         wspc_config_fini(&c);

@@ -19,7 +19,8 @@ static void load(struct wspc_config *c, const char *keys)
 
     snprintf(text, sizeof(text), "{\"client\":[{%s}]}", keys);
     wspc_config_init(c);
-    if (wspc_config_load_text(c, "x", slice_str(text), error) != WSP_OK)
+    if (wspc_config_load(c, &(struct config_source){.file = "x", .text = slice_str(text)}, error) !=
+        WSP_OK)
         fail_msg("%s", error);
 }
 

@@ -95,7 +95,8 @@ static enum wsp_err load(struct wsps_config *c, const char *text, char *error)
 {
     wsps_config_init(c);
     strcpy(error, "");
-    return wsps_config_load_text(c, "wsps.json", slice_str(text), error);
+    return wsps_config_load(
+        c, &(struct config_source){.file = "wsps.json", .text = slice_str(text)}, error);
 }
 
 static void test_bad(void **state)
@@ -278,7 +279,10 @@ static void test_prefixes(void **state)
         struct wsps_config c;
 
         wsps_config_init(&c);
-        assert_int_equal(wsps_config_load_text(&c, "f", slice_of(full, n), error), WSP_ERR_CONFIG);
+        assert_int_equal(
+            wsps_config_load(&c, &(struct config_source){.file = "f", .text = slice_of(full, n)},
+                             error),
+            WSP_ERR_CONFIG);
         assert_null(strstr(error, "s3cret"));
         assert_memory_equal(error, "f:1:", 4);
         wsps_config_fini(&c);
@@ -292,7 +296,9 @@ static void test_no_file(void **state)
 
     (void)state;
     wsps_config_init(&c);
-    assert_int_equal(wsps_config_load(&c, "/nonexistent/w.json", NULL, error), WSP_ERR_CONFIG);
+    assert_int_equal(
+        wsps_config_load(&c, &(struct config_source){.file = "/nonexistent/w.json"}, error),
+        WSP_ERR_CONFIG);
     assert_string_equal(error, "/nonexistent/w.json: cannot open: No such file or directory");
     wsps_config_fini(&c);
 }

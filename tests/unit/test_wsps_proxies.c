@@ -18,7 +18,8 @@ static enum wsp_err load(struct wsps_config *c, const char *members, char *error
 
     snprintf(text, sizeof(text), "{\"port\":80,%s}", members);
     wsps_config_init(c);
-    return wsps_config_load_text(c, "f", slice_str(text), error);
+    return wsps_config_load(c, &(struct config_source){.file = "f", .text = slice_str(text)},
+                            error);
 }
 
 static void test_bad(void **state)
