@@ -42,7 +42,7 @@ public_third_party() {
 # Undefined symbols of a folder's objects that match, the decoration of fortified builds removed.
 forbidden_symbols() {
     local objects
-    mapfile -t objects < <(find "$build" -path "*/wsp.dir/src/$1/*.o")
+    mapfile -t objects < <(find "$build" -path "*/wsp_objects.dir/src/$1/*.o")
     if [ ${#objects[@]} -eq 0 ]; then
         echo "no objects of src/$1 in $build"
         return
@@ -67,6 +67,8 @@ check "net includes only base, proto and core" foreign_includes net base proto c
 check "http includes only base, proto, core and net" foreign_includes http base proto core net
 check "server includes nothing of client" foreign_includes server base proto core net http config
 check "client includes nothing of server" foreign_includes client base proto core net http config
+check "api includes nothing of the daemons" \
+    foreign_includes api base proto core net http config server client
 check "daemon includes nothing of server and client" \
     foreign_includes daemon base proto core net config
 check "include/wsp has no third-party header" public_third_party

@@ -35,7 +35,7 @@ void log_printf(const struct log *log, enum wsp_log_level level, const char *fmt
     log->write(log->ctx, level, line, len);
 }
 
-const char *wsp_log_level_name(enum wsp_log_level level)
+const char *log_level_text(enum wsp_log_level level)
 {
     return (size_t)level < sizeof(level_names) / sizeof(*level_names) ? level_names[level] : "";
 }

@@ -37,6 +37,9 @@ static inline bool log_on(const struct log *log, enum wsp_log_level level)
 #define log_debug(log, ...) log_at(log, WSP_LOG_DEBUG, __VA_ARGS__)
 #define log_trace(log, ...) log_at(log, WSP_LOG_TRACE, __VA_ARGS__)
 
+/* "error" and so on; "" when it is none. */
+const char *log_level_text(enum wsp_log_level level);
+
 /* Parses error, warn, info, debug, trace; false when it is none of these. */
 bool log_level_parse(const char *name, enum wsp_log_level *out);
 

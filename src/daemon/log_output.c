@@ -21,7 +21,7 @@ static size_t stamp(char *out, size_t cap, enum wsp_log_level level)
     n = strftime(out, cap, "%Y-%m-%dT%H:%M:%S", &tm);
     n += (size_t)snprintf(out + n, cap - n, ".%03ld", now.tv_nsec / 1000000);
     n += strftime(out + n, cap - n, "%z", &tm);
-    n += (size_t)snprintf(out + n, cap - n, " %s ", wsp_log_level_name(level));
+    n += (size_t)snprintf(out + n, cap - n, " %s ", log_level_text(level));
     return n;
 }
 

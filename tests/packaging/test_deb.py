@@ -78,7 +78,10 @@ def test_libraries_are_depended_on(packages):
         depends = field(packages[package], "Depends")
         for library in ("libc6", "libssl3", "libwebsockets17", "libcjson1", "libc-ares2"):
             assert f"{library} (>= " in depends
-    for library in ("libwebsockets-dev", "libssl-dev", "libcjson-dev", "libc-ares-dev"):
+    for library in ("libc6", "libssl3", "libcjson1", "libc-ares2"):
+        assert f"{library} (>= " in field(packages["libwsp0"], "Depends")
+    assert "libwsp0 (= " in field(packages["libwsp-dev"], "Depends")
+    for library in ("libssl-dev", "libcjson-dev", "libc-ares-dev"):
         assert f"{library} (>= " in field(packages["libwsp-dev"], "Depends")
 
 

@@ -18,11 +18,15 @@ int main(void)
 {
     struct wsp_loop *loop = wsp_loop_new();
 
-    puts(loop ? WSP_VERSION : "no loop");
+    puts(loop ? wsp_version() : "no loop");
     wsp_loop_free(loop);
     return 0;
 }
 """
+
+
+def shared_libraries(build):
+    return sorted(path.name for path in build.glob("libwsp.so*"))
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +38,8 @@ def built_elsewhere(release, tmp_path_factory):
     options = [f"-DCMAKE_INSTALL_{name}={folder}" for name, folder in folders.items()]
     prefix = "-DCMAKE_INSTALL_PREFIX=/opt/wsp"
     run("cmake", "-S", ROOT, "-B", build, "-DCMAKE_BUILD_TYPE=Release", prefix, *options, limit=60)
-    for product in ("wsps", "wspc", "libwsp.a"):
-        shutil.copy(release / product, build)
+    for product in ("wsps", "wspc", "libwsp.a", *shared_libraries(release)):
+        shutil.copy(release / product, build, follow_symlinks=False)
     return build
 
 
@@ -53,7 +57,9 @@ def test_everything_goes_where_it_is_told(installed):
         "programs/wspc",
         "headers/wsp/loop.h",
         "lib/any/libwsp.a",
-        "lib/any/pkgconfig/libwsp.pc",
+        "lib/any/libwsp.so.0",
+        "lib/any/cmake/wsp/wspConfig.cmake",
+        "lib/any/pkgconfig/wsp.pc",
         "doc/README.md",
         "doc/configs/wsps.json",
         "doc/configuration.md",
@@ -71,10 +77,11 @@ def test_a_program_builds_against_it(installed, tmp_path, release):
     tool("pkg-config", "pkg-config")
     prefix = installed / "opt" / "wsp"
     environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib" / "any" / "pkgconfig")}
-    flags = run("pkg-config", "--cflags", "--libs", "libwsp", env=environment).decode().split()
+    flags = run("pkg-config", "--cflags", "--libs", "wsp", env=environment).decode().split()
     assert f"-I{prefix}/lib/any/pkgconfig/../../../headers" in flags
     source = tmp_path / "program.c"
     source.write_text(PROGRAM)
     run("cc", "-o", tmp_path / "program", source, *flags)
-    version = run(tmp_path / "program").decode().strip()
-    assert version == run("pkg-config", "--modversion", "libwsp", env=environment).decode().strip()
+    found = {**environment, "LD_LIBRARY_PATH": str(prefix / "lib" / "any")}
+    version = run(tmp_path / "program", env=found).decode().strip()
+    assert version == run("pkg-config", "--modversion", "wsp", env=environment).decode().strip()

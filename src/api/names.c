@@ -1,4 +1,17 @@
+/* Texts of public values. They are not part of base, which the daemons have, too. */
+#include "base/log.h"
 #include "wsp/err.h"
+#include "wsp/version.h"
+
+const char *wsp_version(void)
+{
+    return WSP_VERSION;
+}
+
+const char *wsp_log_level_name(enum wsp_log_level level)
+{
+    return log_level_text(level);
+}
 
 const char *wsp_strerror(enum wsp_err err)
 {

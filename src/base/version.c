@@ -1,6 +1,0 @@
-#include "wsp/version.h"
-
-const char *wsp_version(void)
-{
-    return WSP_VERSION;
-}
