@@ -327,7 +327,7 @@ uint64_t loop_catch_up(struct wsp_loop *loop)
 
 uint64_t loop_now(const struct wsp_loop *loop)
 {
-    return loop->now_us;
+    return loop->in_turn ? loop->now_us : loop_clock_us();
 }
 
 struct pool *loop_pool(struct wsp_loop *loop)
