@@ -234,11 +234,30 @@ static enum wsp_err take_passed(struct listener *l, const struct listener_socket
     return err;
 }
 
+void listener_sockets_close(const struct listener_sockets *sockets)
+{
+    for (size_t i = 0; sockets && i < sockets->count; i++)
+        close(sockets->fd[i]);
+}
+
+static enum wsp_err open_sockets(struct listener *l, const struct listener_options *options,
+                                 char error[LISTENER_ERROR_MAX])
+{
+    int fd;
+
+    if (options->passed && options->passed->count)
+        return take_passed(l, options->passed, error);
+    if (options->nowhere)
+        return WSP_OK;
+    fd = options->path ? open_unix(options->path, error)
+                       : open_first(options->bind, options->port, false, error);
+    return fd >= 0 ? add_socket(l, fd, error) : WSP_ERR_SYSTEM;
+}
+
 enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop,
                             const struct listener_options *options, char error[LISTENER_ERROR_MAX])
 {
-    enum wsp_err err = WSP_ERR_SYSTEM;
-    int fd = -1;
+    enum wsp_err err;
 
     l->loop = loop;
     l->limit = options->limit;
@@ -247,14 +266,7 @@ enum wsp_err listener_start(struct listener *l, struct wsp_loop *loop,
     l->path = NULL;
     l->retry.fire = on_retry;
     l->noise = (struct log_limit){.window_us = 10000000, .burst = 1};
-    if (options->passed && options->passed->count) {
-        err = take_passed(l, options->passed, error);
-    } else {
-        fd = options->path ? open_unix(options->path, error)
-                           : open_first(options->bind, options->port, false, error);
-        if (fd >= 0)
-            err = add_socket(l, fd, error);
-    }
+    err = open_sockets(l, options, error);
     if (err == WSP_OK && options->path && !l->passed)
         l->path = strdup(options->path);
     if (err == WSP_OK)
@@ -293,6 +305,14 @@ void listener_set_limit(struct listener *l, size_t limit)
     l->limit = limit;
     if (!timer_is_set(&l->retry))
         want(l, l->accepted < limit);
+}
+
+bool listener_take(struct listener *l)
+{
+    if (l->accepted >= l->limit)
+        return false;
+    l->accepted++;
+    return true;
 }
 
 void listener_release(struct listener *l)

@@ -36,7 +36,11 @@ struct listener {
 
 #define LISTENER_ERROR_MAX 256
 
+/* Closes them: who was to listen on them cannot start. Accepts NULL. */
+void listener_sockets_close(const struct listener_sockets *sockets);
+
 struct listener_options {
+    bool nowhere; /* it listens to nobody: connections come by listener_take alone */
     const struct listener_sockets *passed; /* taken, even on failure; instead of all but the limit
                                             * when there are some; NULL: none */
     const char *bind;                      /* address or name; NULL: all addresses, IPv6 and IPv4 */
@@ -64,7 +68,11 @@ bool listener_address(const struct listener *l, size_t i, struct address *out);
 /* Connections at once from now on; those that are above it stay. */
 void listener_set_limit(struct listener *l, size_t limit);
 
-/* A connection it accepted has ended. */
+/* A place for a connection that was accepted by somebody else, who calls listener_release when it
+ * ends. False when none is free. Also when it listens nowhere, or has stopped. */
+bool listener_take(struct listener *l);
+
+/* A connection it accepted, or gave a place, has ended. */
 void listener_release(struct listener *l);
 
 /* Stops listening. Safe when not started (zeroed). */

@@ -49,7 +49,9 @@ static void log_start(const struct server *s)
         log_warn(log,
                  "wsps: NO AUTH IS SET: this is an open proxy for everybody who reaches %s; "
                  "set \"auth\" in the configuration",
-                 text);
+                 s->listener.socket_count ? text : "it");
+    if (!s->listener.socket_count)
+        log_info(log, "wsps: takes what is handed over, links on path %s", s->config->path);
     for (size_t i = 0; listener_address(&s->listener, i, &local); i++) {
         address_text(&local, text);
         log_info(log, "wsps: listening on %s%s%s, links on path %s", text,
@@ -121,7 +123,7 @@ static struct listener_options listener_options_of(const struct wsps_config *con
 }
 
 enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_config *config,
-                          const struct listener_sockets *passed, char error[CONFIG_ERROR_MAX])
+                          const struct server_sources *sources, char error[CONFIG_ERROR_MAX])
 {
     struct listener_options options = listener_options_of(config);
     struct prepared prepared;
@@ -143,13 +145,16 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_c
     s->noise = (struct log_limit){.window_us = 10000000, .burst = 20};
     s->flood = (struct log_limit){.window_us = 10000000, .burst = 1};
     err = prepare(config, &prepared, error);
-    if (err != WSP_OK)
+    if (err != WSP_OK) {
+        listener_sockets_close(sources->passed);
         return err;
+    }
     s->egress = prepared.egress;
     certificates_start(&s->certificates, loop, &config->ssl, &prepared.certificates);
     set_rate(s);
     s->listener.on_accept = on_accept;
-    options.passed = passed;
+    options.passed = sources->passed;
+    options.nowhere = sources->no_listener;
     err = listener_start(&s->listener, loop, &options, error);
     if (err == WSP_OK) {
         s->resolver = resolver_new(loop);
@@ -198,7 +203,7 @@ enum wsp_err server_reload(struct server *s, struct wsps_config *with, char erro
     if (err != WSP_OK)
         return err;
     /* The last step that can fail, since it shows outside. */
-    if (!s->listener.passed && !same_address(s->config, with))
+    if (s->listener.socket_count && !s->listener.passed && !same_address(s->config, with))
         err = listener_move(&s->listener, &options, error);
     if (err != WSP_OK) {
         discard(&prepared);
@@ -207,6 +212,12 @@ enum wsp_err server_reload(struct server *s, struct wsps_config *with, char erro
     take_config(s, with, &prepared);
     log_start(s);
     return WSP_OK;
+}
+
+void server_tell(struct server *s, const struct wsp_event *e)
+{
+    if (s->on_event)
+        s->on_event(s, e);
 }
 
 void server_use_ended(struct server *s)

@@ -11,6 +11,7 @@
 #include "net/outbound.h"
 #include "net/rate.h"
 #include "server/certificates.h"
+#include "wsp/event.h"
 
 struct server {
     struct wsp_loop *loop;      /* borrowed */
@@ -38,17 +39,24 @@ struct server {
     struct timer drain;       /* until all is ended all the same */
     struct task drained;      /* calls on_drained */
     void (*on_drained)(struct server *s);
+    /* Links and names; must not end anything. NULL: nobody wants to know. */
+    void (*on_event)(struct server *s, const struct wsp_event *e);
     struct rate_table rate;       /* of connections from one address */
     uint64_t connections_refused; /* by that */
     struct log_limit flood;       /* for log lines about those */
     struct log_limit noise;       /* for log lines about strangers' faults */
 };
 
-/* Opens the public port, or accepts on the sockets that were passed (taken). `error` gets one line
- * on failure; then nothing is left open. WSP_OK, WSP_ERR_CONFIG, WSP_ERR_SYSTEM or WSP_ERR_NOMEM.
- */
+/* Where its connections come from; zeroed: the public port. */
+struct server_sources {
+    const struct listener_sockets *passed; /* taken, even on failure; NULL or empty: none */
+    bool no_listener;                      /* they are handed over only */
+};
+
+/* Opens the public port, or accepts on the sockets that were passed. `error` gets one line on
+ * failure; then nothing is left open. WSP_OK, WSP_ERR_CONFIG, WSP_ERR_SYSTEM or WSP_ERR_NOMEM. */
 enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_config *config,
-                          const struct listener_sockets *passed, char error[CONFIG_ERROR_MAX]);
+                          const struct server_sources *sources, char error[CONFIG_ERROR_MAX]);
 
 /*
  * Goes on with another configuration, which counts for all that begins from now on; what is open is
@@ -61,6 +69,9 @@ enum wsp_err server_reload(struct server *s, struct wsps_config *with,
 /* Stops listening and opening; on_drained is called when what was open has ended, or after the
  * configured time. */
 void server_drain(struct server *s, void (*on_drained)(struct server *s));
+
+/* Tells of a link or a name. */
+void server_tell(struct server *s, const struct wsp_event *e);
 
 /* To be called when something that a drain waits for has ended. */
 void server_use_ended(struct server *s);

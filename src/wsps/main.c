@@ -86,13 +86,14 @@ static int run(struct wsps_config *config, const struct args *args, char error[C
 {
     struct program p = {.args = args};
     struct listener_sockets passed;
+    struct server_sources sources = {.passed = &passed};
     int status = EXIT_START;
 
     if (activation_take(&passed, error) != WSP_OK)
         return status;
     if (daemon_open(&p.daemon, "wsps", &config->log, &config->process, error) == WSP_OK) {
         log_info(loop_log(p.daemon.loop), "wsps %s: starting", WSP_VERSION);
-        if (server_start(&p.server, p.daemon.loop, config, &passed, error) == WSP_OK) {
+        if (server_start(&p.server, p.daemon.loop, config, &sources, error) == WSP_OK) {
             p.daemon.on_end = on_end;
             p.daemon.on_status = on_status;
             p.daemon.on_reload = on_reload;
