@@ -78,6 +78,7 @@ static void hold(struct claim *c, struct service *s)
     struct msg_response ok = {.success = true};
     struct link *l = c->chan.link;
 
+    service_registered(s, c->newcomer);
     if (link_speaks(l) == LINK_WSP_1) {
         chan_accept(&c->chan, slice_of(NULL, 0));
         c->service = s;
@@ -118,8 +119,10 @@ void claim_end(struct claim *c)
 
 static void refuse(struct claim *c, const char *why)
 {
-    if (log_limit_ok(&c->server->noise, loop_now(c->server->loop)))
-        log_info(c->chan.link->opt.log, "%s: registration refused: %s", c->chan.link->name, why);
+    char name[SERVICE_NAME_MAX];
+
+    snprintf(name, sizeof(name), "%.*s", SLICE_FMT(c->name));
+    register_refused(c->newcomer, name, why);
     chan_refuse(&c->chan, slice_str(why));
     forget(c);
 }

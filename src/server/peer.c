@@ -60,9 +60,19 @@ void peers_drain(struct server *s)
         link_goaway(&peer_of(node)->carrier.link);
 }
 
-static void peer_forget(struct peer *p)
+static void tell(struct peer *p, enum wsp_event_kind kind, const char *why)
+{
+    char text[ADDRESS_TEXT_MAX];
+    struct wsp_event e = {.kind = kind, .link = p->carrier.link.name, .peer = text, .text = why};
+
+    address_text(&p->address, text);
+    server_tell(p->server, &e);
+}
+
+static void peer_forget(struct peer *p, const char *why)
 {
     instance_leave(p);
+    tell(p, WSP_LINK_DOWN, why);
     link_totals_add(&p->server->ended, &p->carrier.link);
     p->server->peer_count--;
     list_remove(&p->node);
@@ -75,13 +85,13 @@ static void on_end(struct carrier *c, const char *why)
     struct peer *p = container_of(c, struct peer, carrier);
 
     log_info(loop_log(p->server->loop), "%s: ended: %s", c->link.name, why);
-    peer_forget(p);
+    peer_forget(p, why);
 }
 
 void peer_free(struct peer *p)
 {
     carrier_fini(&p->carrier);
-    peer_forget(p);
+    peer_forget(p, "the server ends");
 }
 
 /* Takes p, even on failure. */
@@ -142,4 +152,5 @@ void peer_start(struct server *s, const struct peer_start *with)
     list_push(&s->peers, &p->node);
     s->peer_count++;
     log_info(loop_log(s->loop), "%s: up, from %s", name, text);
+    tell(p, WSP_LINK_UP, NULL);
 }

@@ -10,13 +10,15 @@
 
 enum { PEER_SERVICES_MAX = 1024 };
 
-static void refuse(struct peer *p, struct link *l, struct slice id, const char *text)
+void register_refused(struct peer *p, const char *name, const char *why)
 {
     struct server *s = p->server;
+    const char *link = p->carrier.link.name;
+    struct wsp_event e = {.kind = WSP_NAME_REFUSED, .link = link, .name = name, .text = why};
 
     if (log_limit_ok(&s->noise, loop_now(s->loop)))
-        log_info(l->opt.log, "%s: registration refused: %s", l->name, text);
-    link_refuse(l, id, text);
+        log_info(loop_log(s->loop), "%s: registration refused: %s", link, why);
+    server_tell(s, &e);
 }
 
 static struct slice strip_slashes(struct slice s)
@@ -189,6 +191,7 @@ const char *register_url(struct peer *p, struct slice url, struct register_resul
     if (why)
         return why;
     name_it(&w);
+    memcpy(r->name, w.name, sizeof(r->name));
     r->holder = holder_of(p->server, w.name);
     if (r->holder && is_renewal(p, r->holder)) {
         claim_end(r->holder->claim);
@@ -219,8 +222,11 @@ void register_request(struct peer *p, struct link *l, struct slice id, struct sl
     struct register_result r;
     const char *why = register_url(p, url, &r);
 
-    if (!why)
+    if (!why) {
         claim_grant(p, id, r.service);
-    else if (!r.holder || r.holder->instance == p->instance || !claim_contest(p, id, url, r.holder))
-        refuse(p, l, id, why);
+    } else if (!r.holder || r.holder->instance == p->instance ||
+               !claim_contest(p, id, url, r.holder)) {
+        register_refused(p, r.name, why);
+        link_refuse(l, id, why);
+    }
 }

@@ -73,11 +73,29 @@ static void let_go(struct service *s, bool gently)
         upstream_free(container_of(node, struct upstream, node));
 }
 
+static void tell(const struct service *s, enum wsp_event_kind kind)
+{
+    char name[SERVICE_NAME_MAX];
+    struct wsp_event e = {.kind = kind, .link = s->link, .name = name};
+
+    snprintf(name, sizeof(name), "%.*s", SLICE_FMT(s->name));
+    server_tell(s->server, &e);
+}
+
+void service_registered(struct service *s, const struct peer *p)
+{
+    memcpy(s->link, p->carrier.link.name, sizeof(s->link));
+    tell(s, WSP_NAME_REGISTERED);
+}
+
 /* Its client has it no more. */
 static void leave_instance(struct service *s)
 {
-    if (s->instance)
+    if (s->instance) {
         s->instance->service_count--;
+        if (s->link[0])
+            tell(s, WSP_NAME_GONE);
+    }
     s->instance = NULL;
     list_remove(&s->instance_node);
     claim_end(s->claim);

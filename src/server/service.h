@@ -41,6 +41,7 @@ struct service {
     struct timer expiry;      /* when it is forgotten, once its client is gone */
     struct list pool;         /* idle upstreams */
     struct list users;        /* struct service_user: connections to it */
+    char link[LINK_NAME_MAX]; /* on which it was registered last; "" before that */
     char memory[];
 };
 
@@ -63,6 +64,9 @@ struct service_wanted {
 
 /* Enters it for a client, its name being free. NULL without memory. */
 struct service *service_new(struct peer *p, const struct service_wanted *w, struct slice url);
+
+/* It is registered, on this peer's link: notes that, and tells of it. */
+void service_registered(struct service *s, const struct peer *p);
 
 /* Ends its users and frees it. */
 void service_free(struct service *s);
