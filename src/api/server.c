@@ -1,0 +1,190 @@
+#include "api/server.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/config.h"
+#include "server/status.h"
+
+static struct wsp_server *owner_of(struct server *s)
+{
+    return container_of(s, struct wsp_server, server);
+}
+
+static void on_event(struct server *s, const struct wsp_event *e)
+{
+    events_post(&owner_of(s)->events, e);
+}
+
+static void destroy(struct wsp_server *s)
+{
+    struct wsp_loop *loop = s->loop;
+
+    server_stop(&s->server);
+    wsps_config_fini(&s->config);
+    free(s);
+    loop_unref(loop);
+}
+
+static void on_end(struct task *t)
+{
+    destroy(container_of(t, struct wsp_server, end));
+}
+
+/* ---- starting */
+
+/* The sockets of the options, which are taken even when they are too many to be used. */
+static bool take_sockets(const struct wsp_server_options *options, struct listener_sockets *out)
+{
+    bool fit = options->socket && options->socket_count <= LISTENER_SOCKETS_MAX;
+
+    for (size_t i = 0; options->socket && i < options->socket_count; i++) {
+        if (fit)
+            out->fd[out->count++] = options->socket[i];
+        else
+            close(options->socket[i]);
+    }
+    return fit || options->socket_count == 0;
+}
+
+static struct wsp_server *server_new(struct wsp_loop *loop,
+                                     const struct wsp_server_options *options)
+{
+    struct wsp_server *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    s->loop = loop;
+    s->no_listener = options->no_listener;
+    task_init(&s->end, on_end);
+    events_init(&s->events, loop, options->event, options->ctx);
+    return s;
+}
+
+/* The sockets are taken, even on failure. */
+static enum wsp_err start(struct wsp_server *s, struct wsp_config *config,
+                          const struct listener_sockets *sockets, char error[WSP_ERROR_MAX])
+{
+    struct server_sources sources = {.passed = sockets, .no_listener = s->no_listener};
+    enum wsp_err err =
+        config_load_server(config, s->no_listener || sockets->count, &s->config, error);
+
+    if (err == WSP_OK)
+        return server_start(&s->server, s->loop, &s->config, &sources, error);
+    listener_sockets_close(sockets);
+    return err;
+}
+
+struct wsp_server *wsp_server_new(struct wsp_loop *loop, const struct wsp_server_options *options,
+                                  char error[WSP_ERROR_MAX])
+{
+    struct listener_sockets sockets = {.count = 0};
+    char text[WSP_ERROR_MAX];
+    struct wsp_server *s;
+    bool fit = options && take_sockets(options, &sockets);
+
+    if (!loop || !fit) {
+        listener_sockets_close(&sockets);
+        error_set(error, !loop     ? "no loop is given"
+                         : options ? "expected up to 8 listening sockets"
+                                   : "no options are given");
+        return NULL;
+    }
+    s = server_new(loop, options);
+    if (!s) {
+        listener_sockets_close(&sockets);
+        error_set(error, "out of memory");
+        return NULL;
+    }
+    if (start(s, options->config, &sockets, text) != WSP_OK) {
+        error_set(error, "%s", text);
+        wsps_config_fini(&s->config);
+        free(s);
+        return NULL;
+    }
+    s->server.on_event = on_event;
+    loop_ref(loop);
+    return s;
+}
+
+void wsp_server_free(struct wsp_server *s)
+{
+    if (!server_is_usable(s))
+        return;
+    s->dying = true;
+    events_fini(&s->events);
+    if (loop_in_turn(s->loop))
+        loop_end_later(s->loop, &s->end);
+    else
+        destroy(s);
+}
+
+/* ---- while it runs */
+
+enum wsp_err wsp_server_reload(struct wsp_server *s, struct wsp_config *config,
+                               char error[WSP_ERROR_MAX])
+{
+    struct wsps_config with;
+    char text[WSP_ERROR_MAX];
+    bool port_optional;
+    enum wsp_err err;
+
+    if (!server_is_usable(s)) {
+        error_set(error, "no server is given");
+        return WSP_ERR_USAGE;
+    }
+    port_optional = s->no_listener || s->server.listener.passed;
+    err = config_load_server(config, port_optional, &with, text);
+    if (err == WSP_OK)
+        err = server_reload(&s->server, &with, text);
+    if (err != WSP_OK)
+        error_set(error, "%s", text);
+    wsps_config_fini(&with);
+    return err;
+}
+
+static void on_drained(struct server *server)
+{
+    struct wsp_server *s = owner_of(server);
+    void (*drained)(void *ctx) = s->dying ? NULL : s->drained;
+
+    s->drained = NULL; /* the time can be up and the last connection end in one turn */
+    if (drained)
+        drained(s->drained_ctx);
+}
+
+enum wsp_err wsp_server_drain(struct wsp_server *s, void (*drained)(void *ctx), void *ctx)
+{
+    if (!server_is_usable(s) || s->server.draining)
+        return WSP_ERR_USAGE;
+    s->drained = drained;
+    s->drained_ctx = ctx;
+    server_drain(&s->server, on_drained);
+    return WSP_OK;
+}
+
+bool wsp_server_address(const struct wsp_server *s, size_t index, char out[WSP_ADDRESS_MAX])
+{
+    struct address address;
+
+    _Static_assert(WSP_ADDRESS_MAX >= ADDRESS_TEXT_MAX, "an address has room");
+    if (!server_is_usable(s) || !out || !listener_address(&s->server.listener, index, &address))
+        return false;
+    address_text(&address, out);
+    return true;
+}
+
+char *wsp_server_status(struct wsp_server *s)
+{
+    struct json_out j = {.failed = false};
+
+    if (!server_is_usable(s))
+        return NULL;
+    json_out_object(&j, NULL);
+    server_status_write(&s->server, &j);
+    json_out_end_object(&j);
+    if (!j.failed && buf_append(&j.text, "", 1) == WSP_OK)
+        return (char *)j.text.mem;
+    buf_fini(&j.text);
+    return NULL;
+}

@@ -1,0 +1,27 @@
+/* The server of wsp/server.h: a struct server with the configuration it goes by. */
+#ifndef API_SERVER_H
+#define API_SERVER_H
+
+#include "api/events.h"
+#include "server/server.h"
+#include "wsp/server.h"
+
+struct wsp_server {
+    struct wsp_loop *loop; /* a reference */
+    bool dying;            /* freed within a turn: nothing is called back any more */
+    bool no_listener;
+    struct task end; /* frees it when the turn is over */
+    struct events events;
+    struct wsps_config config;
+    struct server server;
+    void (*drained)(void *ctx);
+    void *drained_ctx; /* borrowed until `drained` was called */
+};
+
+/* It can be used: neither NULL nor freed within this turn. */
+static inline bool server_is_usable(const struct wsp_server *s)
+{
+    return s && !s->dying;
+}
+
+#endif
