@@ -1,6 +1,7 @@
 /*
  * A client: what wspc is, within a program. It keeps links to its servers, registers what its
- * configuration offers and opens its listeners; beyond that it gives the program streams of its own.
+ * configuration offers and opens its listeners; beyond that it gives the program streams of its
+ * own.
  */
 #ifndef WSP_CLIENT_H
 #define WSP_CLIENT_H
@@ -67,8 +68,8 @@ struct wsp_target {
 
 /*
  * Opens a stream, owned by the caller. Without a link it waits for one, as long as an answer may
- * take (time.open) and so much again. `events` is copied. NULL with a line in `error` when it cannot
- * even be asked for; what the far side says comes with `opened` or `closed`.
+ * take (time.open) and so much again. `events` is copied. NULL with a line in `error` when it
+ * cannot even be asked for; what the far side says comes with `opened` or `closed`.
  */
 WSP_API struct wsp_stream *wsp_client_open(struct wsp_client *client,
                                            const struct wsp_target *target,
@@ -77,8 +78,8 @@ WSP_API struct wsp_stream *wsp_client_open(struct wsp_client *client,
 
 /*
  * The same for a connected, non-blocking stream socket: its bytes are relayed until both directions
- * have ended. `fd` is taken, even on failure. `ended` (may be NULL) is called with WSP_OK when it was
- * opened and is over, else as `closed` of a stream. WSP_OK, or an error with a line in `error`.
+ * have ended. `fd` is taken, even on failure. `ended` (may be NULL) is called with WSP_OK when it
+ * was opened and is over, else as `closed` of a stream. WSP_OK, or an error with a line in `error`.
  */
 WSP_API enum wsp_err wsp_client_relay(struct wsp_client *client, const struct wsp_target *target,
                                       int fd,

@@ -25,9 +25,9 @@ WSP_API struct wsp_config *wsp_config_new(void);
 WSP_API void wsp_config_free(struct wsp_config *config);
 
 /*
- * Takes a file, which is read when the configuration is judged, and each time anew; or a text (JSON,
- * copied) that errors call `name`. One replaces the other; what is set by key lies over it. WSP_OK,
- * WSP_ERR_NOMEM or WSP_ERR_USAGE.
+ * Takes a file, which is read when the configuration is judged, and each time anew; or a text
+ * (JSON, copied) that errors call `name`. One replaces the other; what is set by key lies over it.
+ * WSP_OK, WSP_ERR_NOMEM or WSP_ERR_USAGE.
  */
 WSP_API enum wsp_err wsp_config_file(struct wsp_config *config, const char *path);
 WSP_API enum wsp_err wsp_config_text(struct wsp_config *config, const char *name, const char *text,

@@ -1,6 +1,6 @@
 /*
- * Handing a connection over to a server: the program's web server has accepted it, has taken TLS off
- * it where there is any, and has read a request that is for wsp. Either before anything was
+ * Handing a connection over to a server: the program's web server has accepted it, has taken TLS
+ * off it where there is any, and has read a request that is for wsp. Either before anything was
  * answered, then wsp answers; or after the program has sent the 101, for links only.
  */
 #ifndef WSP_CONNECTION_H
@@ -49,7 +49,8 @@ struct wsp_connection {
     int fd; /* a connected stream socket; made non-blocking. With `closed` NULL it is taken, even on
              * failure, and closed at the end; else it stays the program's, and a duplicate of it is
              * used until `closed` */
-    const void *early; /* what was read behind the head; with a NULL head, the head and all; copied */
+    const void
+        *early; /* what was read behind the head; with a NULL head, the head and all; copied */
     size_t early_len;
     bool is_secure;   /* it comes through TLS: services are told so (X-Forwarded-Proto) */
     const char *peer; /* the visitor's address, "192.0.2.1:1234" or "[2001:db8::1]:1234"; NULL: that
@@ -79,8 +80,8 @@ WSP_API void wsp_guest_ready(struct wsp_guest *guest, unsigned events);
 
 /*
  * Hands a connection over before anything was answered. `head` NULL: it stands at the beginning of
- * `early`. *guest is set when the connection has callbacks; may be NULL else. Nothing is called back
- * before the next turn. WSP_OK; WSP_ERR_USAGE, WSP_ERR_MALFORMED (a head that is no HTTP),
+ * `early`. *guest is set when the connection has callbacks; may be NULL else. Nothing is called
+ * back before the next turn. WSP_OK; WSP_ERR_USAGE, WSP_ERR_MALFORMED (a head that is no HTTP),
  * WSP_ERR_LIMIT (limits.connections), WSP_ERR_REFUSED (draining), WSP_ERR_SYSTEM or WSP_ERR_NOMEM.
  */
 WSP_API enum wsp_err wsp_server_take(struct wsp_server *server, const struct wsp_request_head *head,

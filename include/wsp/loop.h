@@ -1,7 +1,7 @@
 /*
- * The loop that everything of one thread hangs off: servers, clients, streams. It is one descriptor.
- * A program that has a loop of its own (libwebsockets, glib, libuv, libev, poll) watches it for
- * reading and calls wsp_loop_turn; one that has none calls wsp_loop_run.
+ * The loop that everything of one thread hangs off: servers, clients, streams. It is one
+ * descriptor. A program that has a loop of its own (libwebsockets, glib, libuv, libev, poll)
+ * watches it for reading and calls wsp_loop_turn; one that has none calls wsp_loop_run.
  *
  * A loop and all that hangs off it belong to one thread at a time: only wsp_loop_wake and
  * wsp_loop_stop may be called from others. Several loops in several threads do not know of each

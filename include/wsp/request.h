@@ -1,6 +1,6 @@
 /*
- * A request that a server standing in front does not want: what the program's fallback handler gets.
- * It is valid until the handler returns. The handler calls wsp_request_respond or
+ * A request that a server standing in front does not want: what the program's fallback handler
+ * gets. It is valid until the handler returns. The handler calls wsp_request_respond or
  * wsp_request_detach, once.
  */
 #ifndef WSP_REQUEST_H

@@ -1,7 +1,7 @@
 /*
- * The status socket of the daemons, for programs that want `wsps --status` to work with them: a unix
- * socket for the program's own user and root. Whoever connects is sent one JSON document, and the
- * connection is closed.
+ * The status socket of the daemons, for programs that want `wsps --status` to work with them: a
+ * unix socket for the program's own user and root. Whoever connects is sent one JSON document, and
+ * the connection is closed.
  */
 #ifndef WSP_STATUS_H
 #define WSP_STATUS_H
@@ -20,10 +20,11 @@ struct wsp_status_options {
     const char *program; /* "wsps" or "wspc": names the socket in the default place */
     const char *version; /* of the program */
     const char *file;    /* of its configuration; NULL: none */
-    const char *path;    /* of the socket; NULL: the default place (docs/configuration.md), "": none.
-                          * What fails at the default place is logged only */
-    char *(*document)(void *ctx); /* as wsp_server_status: free()d by the library; NULL: no memory */
-    void *ctx;                    /* borrowed until it is closed */
+    const char *path; /* of the socket; NULL: the default place (docs/configuration.md), "": none.
+                       * What fails at the default place is logged only */
+    char *(*document)(
+        void *ctx); /* as wsp_server_status: free()d by the library; NULL: no memory */
+    void *ctx;      /* borrowed until it is closed */
 };
 
 /* NULL with a line in `error`. */

@@ -1,7 +1,7 @@
 /*
  * A channel as a byte stream of the program's own: opened by wsp_client_open, or served by
- * wsp_client_serve. Each direction ends by itself where the server speaks wsp.1; with 0.10 the first
- * end is that of both (docs/protocol.md).
+ * wsp_client_serve. Each direction ends by itself where the server speaks wsp.1; with 0.10 the
+ * first end is that of both (docs/protocol.md).
  */
 #ifndef WSP_STREAM_H
 #define WSP_STREAM_H
@@ -21,7 +21,8 @@ struct wsp_stream;
 struct wsp_stream_events {
     /* The far side has accepted: bytes flow. Not for a stream that is served. */
     void (*opened)(struct wsp_stream *stream, void *ctx);
-    /* There is something to read, or the end: read until WSP_ERR_MORE, or it is not called again. */
+    /* There is something to read, or the end: read until WSP_ERR_MORE, or it is not called again.
+     */
     void (*readable)(struct wsp_stream *stream, void *ctx);
     /* A write was short: now there is room again. */
     void (*writable)(struct wsp_stream *stream, void *ctx);
@@ -39,8 +40,8 @@ WSP_API enum wsp_err wsp_stream_set_events(struct wsp_stream *stream,
 
 /*
  * Reads up to `cap` bytes (at least 1). The count; 0 at the far side's end; WSP_ERR_MORE when there
- * is nothing now; WSP_ERR_LOST, WSP_ERR_REFUSED when it is over and all was read; WSP_ERR_USAGE. Who
- * does not read holds up the sender of this stream, and no other.
+ * is nothing now; WSP_ERR_LOST, WSP_ERR_REFUSED when it is over and all was read; WSP_ERR_USAGE.
+ * Who does not read holds up the sender of this stream, and no other.
  */
 WSP_API ssize_t wsp_stream_read(struct wsp_stream *stream, void *out, size_t cap);
 
@@ -56,8 +57,7 @@ WSP_API ssize_t wsp_stream_write(struct wsp_stream *stream, const void *data, si
 WSP_API enum wsp_err wsp_stream_finish(struct wsp_stream *stream);
 
 /* Bytes of data sent and received so far; either pointer may be NULL. */
-WSP_API void wsp_stream_counts(const struct wsp_stream *stream, uint64_t *sent,
-                               uint64_t *received);
+WSP_API void wsp_stream_counts(const struct wsp_stream *stream, uint64_t *sent, uint64_t *received);
 
 /*
  * Frees it; no callback follows. When our direction was finished and all of the other was read, or
