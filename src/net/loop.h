@@ -1,7 +1,7 @@
 /*
  * What the rest of net, server and client need of a loop: descriptors, deadlines, deferred calls.
- * The loop's time stands still during a turn's callbacks; between turns, where a program may call in
- * after hours, it is the clock's. All times are monotonic microseconds.
+ * The loop's time stands still during a turn's callbacks; between turns, where a program may call
+ * in after hours, it is the clock's. All times are monotonic microseconds.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
