@@ -5,6 +5,10 @@
 static const char *const state_names[] = {"idle", "opening", "asked",    "open",  "draining",
                                           "sent", "heard",   "flushing", "closed"};
 
+/* By enum chan_end: for who watches the link. */
+static const char *const end_names[] = {"ended", "reset",   "ended",    "refused",
+                                        "reset", "stalled", "link lost"};
+
 static const struct slice nothing = {NULL, 0};
 
 const char *chan_state_name(enum chan_state state)
@@ -26,6 +30,19 @@ void chan_set_state(struct chan *ch, enum chan_state state)
         log_trace(ch->link->opt.log, "%s chan %.*s: %s -> %s", ch->link->name,
                   SLICE_FMT(ch->node.key), state_names[ch->state], state_names[state]);
     ch->state = state;
+}
+
+static void tell(const struct chan *ch, const char *how)
+{
+    if (ch->link && ch->link->opt.on_channel && !ch->mute)
+        ch->link->opt.on_channel(ch->link, ch, how);
+}
+
+/* To be called while its state still says whether it was open. */
+static void tell_end(const struct chan *ch, const char *how)
+{
+    if (ch->state >= CHAN_OPEN && ch->state <= CHAN_HEARD)
+        tell(ch, how);
 }
 
 /* Out of the table and of every place of the link that points at it. */
@@ -56,8 +73,9 @@ void chan_flushed(struct chan *ch)
     list_remove(&ch->flushing_node);
 }
 
-static void drop(struct chan *ch)
+static void drop(struct chan *ch, const char *how)
 {
+    tell_end(ch, how);
     chan_set_state(ch, CHAN_CLOSED);
     chan_drop_input(ch);
     if (ch->link)
@@ -70,7 +88,7 @@ static void drop(struct chan *ch)
 
 void chan_close(struct chan *ch, enum chan_end end, struct slice text)
 {
-    drop(ch);
+    drop(ch, end_names[end]);
     ch->ops->closed(ch, end, text);
 }
 
@@ -80,6 +98,7 @@ void chan_over(struct chan *ch, enum chan_end end)
         chan_close(ch, end, nothing);
         return;
     }
+    tell_end(ch, end_names[end]);
     chan_set_state(ch, CHAN_FLUSHING);
     chan_keep_held(ch);
     ch->left = ch->link;
@@ -165,6 +184,7 @@ static void set_open(struct chan *ch)
     chan_set_state(ch, CHAN_OPEN);
     if (!ch->mute)
         ch->link->opened++;
+    tell(ch, NULL);
 }
 
 void chan_accept(struct chan *ch, struct slice bound)
@@ -188,7 +208,7 @@ void chan_refuse(struct chan *ch, struct slice text)
     struct msg_response r = {.success = false, .error = text};
 
     link_respond(ch->link, ch->node.key, &r);
-    drop(ch);
+    drop(ch, end_names[CHAN_END_FAILED]);
 }
 
 void chan_answered(struct chan *ch, const struct msg_response *r)
@@ -233,7 +253,8 @@ static void interrupt(struct chan *ch, enum msg_reason why)
     }
     if (ch->link)
         ch->link->dialect->interrupt(ch->link, ch->node.key, why);
-    chan_forget(ch);
+    if (chan_live(ch))
+        drop(ch, end_names[why == MSG_RESET ? CHAN_END_RESET : CHAN_END_PEER]);
 }
 
 void chan_abort(struct chan *ch)
@@ -254,7 +275,7 @@ void chan_withdraw(struct chan *ch)
 void chan_forget(struct chan *ch)
 {
     if (chan_live(ch))
-        drop(ch);
+        drop(ch, end_names[CHAN_END_PEER]);
 }
 
 void chan_pulled(struct chan *ch, enum chan_then then)

@@ -46,6 +46,10 @@ struct link_ops {
     void (*goaway)(struct link *l);
 };
 
+/* A channel has opened (`how` is NULL), or has ended after it had: "reset" and so on. Not for those
+ * that are mute. `ch` still has its id and counts; nothing may be done with it. */
+typedef void link_channel_hook(const struct link *l, const struct chan *ch, const char *how);
+
 struct link_options {
     bool server;                /* we accepted it */
     const char *name;           /* for the log: "link 7"; copied */
@@ -53,6 +57,7 @@ struct link_options {
     struct pool *pool;          /* borrowed */
     const struct log *log;      /* borrowed */
     size_t max_channels;
+    link_channel_hook *on_channel; /* NULL: nobody wants to know */
     enum link_dialect dialect;
     uint8_t instance[MSG_INSTANCE_LEN]; /* wsp.1: ours */
     struct credit_cap *memory;          /* borrowed: of the process; NULL: no limit */

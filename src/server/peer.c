@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/event.h"
 #include "server/crossing.h"
 #include "server/exit.h"
 #include "server/instance.h"
@@ -69,6 +70,16 @@ static void tell(struct peer *p, enum wsp_event_kind kind, const char *why)
     server_tell(p->server, &e);
 }
 
+static void tell_channel(const struct link *l, const struct chan *ch, const char *how)
+{
+    const struct peer *p =
+        container_of(container_of(l, struct carrier, link), struct peer, carrier);
+    char id[CHANNEL_TEXT_MAX];
+    struct wsp_event e = channel_event(l, ch, how, id);
+
+    server_tell(p->server, &e);
+}
+
 static void peer_forget(struct peer *p, const char *why)
 {
     instance_leave(p);
@@ -125,6 +136,7 @@ void peer_start(struct server *s, const struct peer_start *with)
         .opt = {.server = true,
                 .name = name,
                 .max_channels = (size_t)s->config->max_channels,
+                .on_channel = s->on_event ? tell_channel : NULL,
                 .ping_us = time->ping_us,
                 .dead_us = time->dead_us,
                 .probe_us = time->probe_us,
