@@ -65,6 +65,12 @@ void client_links_changed(struct client *c)
         c->on_links(c);
 }
 
+void client_tell(struct client *c, const struct wsp_event *e)
+{
+    if (c->on_event)
+        c->on_event(c, e);
+}
+
 void client_session_drained(struct client *c)
 {
     if (c->draining && list_empty(&c->sessions))
@@ -85,6 +91,7 @@ void client_stop(struct client *c)
 {
     c->draining = false;
     c->on_links = NULL;
+    c->on_event = NULL;
     while (!list_empty(&c->sessions))
         session_free(session_at(c->sessions.next));
     task_cancel(&c->drained);

@@ -7,6 +7,7 @@
 #include "core/status.h"
 #include "net/egress.h"
 #include "net/resolver.h"
+#include "wsp/event.h"
 
 struct session;
 
@@ -24,6 +25,8 @@ struct client {
     struct task drained;        /* calls on_drained */
     void (*on_drained)(struct client *c);
     void (*on_links)(struct client *c); /* a link came or went; NULL: nobody wants to know */
+    /* What the program may want to know; strings are borrowed. NULL: nobody does. */
+    void (*on_event)(struct client *c, const struct wsp_event *e);
 };
 
 /* Opens the listeners and begins to connect; the entries of `client` are taken from `config`.
@@ -53,6 +56,9 @@ size_t client_servers_up(const struct client *c);
 
 /* To be called when a link came or went. */
 void client_links_changed(struct client *c);
+
+/* To be called for what the program may want to know. */
+void client_tell(struct client *c, const struct wsp_event *e);
 
 /* Ends everything at once. */
 void client_stop(struct client *c);

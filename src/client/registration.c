@@ -29,6 +29,25 @@ static struct wsp_loop *loop_of(const struct session *s)
     return s->client->loop;
 }
 
+static void tell(struct registration *r, enum wsp_event_kind kind, struct slice why)
+{
+    char text[REGISTRATION_ERROR_MAX];
+    struct wsp_event e = {.kind = kind, .link = r->link_name, .name = r->remote.name, .text = text};
+
+    snprintf(text, sizeof(text), "%.*s", SLICE_FMT(why));
+    client_tell(r->session->client, &e);
+}
+
+/* Leaves DONE, if it was there. */
+static void set_gone(struct registration *r, enum registration_state next)
+{
+    bool was_done = r->state == REGISTRATION_DONE && !r->unwanted;
+
+    r->state = next;
+    if (was_done)
+        tell(r, WSP_NAME_GONE, slice_of(NULL, 0));
+}
+
 /* What a person can do about a refusal. */
 static const char *hint(struct slice text)
 {
@@ -64,6 +83,7 @@ static void refused(struct registration *r, struct slice text)
     log_warn(loop_log(loop_of(s)), "%s: remote %s: not registered: %.*s%s%s; next try in %u s",
              s->name, r->remote.redacted, SLICE_FMT(text), what ? ": " : "", what ? what : "",
              (unsigned)(r->backoff_us / 1000000));
+    tell(r, WSP_NAME_REFUSED, text);
     ask_next(s);
 }
 
@@ -89,6 +109,8 @@ static void on_opened(struct chan *ch, struct slice bound)
     r->backoff_us = 0;
     log_info(loop_log(loop_of(s)), "%s: registered %s for %s", s->name, r->remote.name,
              r->remote.redacted);
+    if (!r->unwanted)
+        tell(r, WSP_NAME_REGISTERED, slice_of(NULL, 0));
     ask_next(s);
 }
 
@@ -98,16 +120,15 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
     struct session *s = r->session;
 
     timer_clear(loop_of(s), &r->timer);
+    set_gone(r, REGISTRATION_WANTED);
     if (r->unwanted) {
         registration_free(r);
         ask_next(s);
     } else if (end == CHAN_END_FAILED) {
         refused(r, text);
-    } else if (end == CHAN_END_LINK_LOST || s->draining) {
-        r->state = REGISTRATION_WANTED; /* asked for again on another link */
-    } else {
+    } else if (end != CHAN_END_LINK_LOST && !s->draining) {
         refused(r, slice_str("the server has withdrawn it"));
-    }
+    } /* else it is asked for again on another link */
 }
 
 static const struct chan_ops ops = {.opened = on_opened, .closed = on_closed};
@@ -121,6 +142,7 @@ static void ask(struct registration *r)
     chan_init(&r->chan, &ops);
     r->chan.mute = true;
     r->link = l;
+    memcpy(r->link_name, l->name, sizeof(r->link_name));
     r->state = REGISTRATION_ASKED;
     if (link_open(l, &r->chan, &request) != WSP_OK ||
         timer_set(loop_of(s), &r->timer, loop_now(loop_of(s)) + ANSWER_US) != WSP_OK) {
@@ -162,7 +184,9 @@ static bool inherit(struct registration *r)
             strcmp(old->remote.name, r->remote.name) == 0) {
             r->state = REGISTRATION_DONE;
             r->link = old->link;
+            memcpy(r->link_name, old->link_name, sizeof(r->link_name));
             registration_free(old);
+            tell(r, WSP_NAME_REGISTERED, slice_of(NULL, 0));
             log_info(loop_log(loop_of(s)),
                      "%s: %s is registered already, now for %s: the server, which speaks dialect "
                      "0.10, learns of it with the next link",
@@ -236,10 +260,13 @@ static void withdraw(struct registration *r)
              r->remote.redacted);
     if (can_say)
         chan_withdraw(&r->chan);
-    if (!can_say && (live || r->state == REGISTRATION_DONE))
+    if (!can_say && (live || r->state == REGISTRATION_DONE)) {
+        set_gone(r, r->state);
         r->unwanted = true;
-    else
+    } else {
+        set_gone(r, REGISTRATION_WANTED);
         registration_free(r);
+    }
 }
 
 /* The entry's equal, or NULL. */
@@ -270,8 +297,10 @@ void registrations_fini(struct session *s)
 {
     struct list *node;
 
-    while ((node = list_shift(&s->registrations)))
+    while ((node = list_shift(&s->registrations))) {
+        set_gone(registration_at(node), REGISTRATION_WANTED);
         registration_free(registration_at(node));
+    }
 }
 
 /* Its link has gone, or takes no opens any more and thus holds no names. */
@@ -293,7 +322,7 @@ static void start_over(struct registration *r)
 {
     chan_abort(&r->chan);
     timer_clear(loop_of(r->session), &r->timer);
-    r->state = REGISTRATION_WANTED;
+    set_gone(r, REGISTRATION_WANTED);
     r->backoff_us = 0;
 }
 

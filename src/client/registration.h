@@ -21,6 +21,7 @@ struct registration {
     struct list node;        /* on session->registrations */
     struct chan chan;        /* in 0.10 only for the question: the id is finished with the answer */
     const struct link *link; /* to be compared only: where it was asked for */
+    char link_name[LINK_NAME_MAX];
     struct session *session;
     struct wspc_remote remote; /* owned */
     enum registration_state state;

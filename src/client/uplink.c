@@ -5,9 +5,13 @@
 
 #include "client/server_tls.h"
 #include "client/target.h"
+#include "core/event.h"
 #include "net/tls_context.h"
 
-enum { CLIENT_CHANNELS_MAX = 65536 };
+enum {
+    CLIENT_CHANNELS_MAX = 65536,
+    UPLINK_PEER_MAX = 1024, /* bytes of a server's URL that are told */
+};
 
 static void connect_now(struct uplink *u);
 
@@ -39,6 +43,28 @@ static struct uplink *uplink_of_link(struct link *l)
 static void set_timer(struct uplink *u, uint64_t delay_us)
 {
     timer_set(loop_of(u), &u->timer, loop_now(loop_of(u)) + delay_us); /* set before: cannot fail */
+}
+
+/* UP or DOWN; the peer is the server's URL without its query, where secrets can be. */
+static void tell_link(struct uplink *u, enum wsp_event_kind kind, const char *why)
+{
+    const char *url = u->session->config->server;
+    char peer[UPLINK_PEER_MAX];
+    size_t len = strcspn(url, "?");
+    struct wsp_event e = {.kind = kind, .link = u->name, .peer = peer, .text = why};
+
+    snprintf(peer, sizeof(peer), "%.*s", (int)(len < sizeof(peer) ? len : sizeof(peer)), url);
+    client_tell(client_of(u), &e);
+}
+
+static void tell_channel(const struct link *l, const struct chan *ch, const char *how)
+{
+    const struct uplink *u =
+        container_of(container_of(l, struct carrier, link), struct uplink, carrier);
+    char id[CHANNEL_TEXT_MAX];
+    struct wsp_event e = channel_event(l, ch, how, id);
+
+    client_tell(client_of(u), &e);
 }
 
 /* A random part of the back-off, so that clients of a server that fell do not return at once. */
@@ -84,6 +110,7 @@ static void on_link_end(struct carrier *c, const char *why)
     struct session *s = u->session;
 
     link_totals_add(&client_of(u)->ended, &c->link);
+    tell_link(u, WSP_LINK_DOWN, why);
     if (loop_now(loop_of(u)) - c->link.began_us >= time_of(u)->healthy_us)
         u->backoff_us = 0;
     if (u->leaving) {
@@ -128,6 +155,7 @@ static void link_up(struct uplink *u, struct slice behind, enum link_dialect dia
         .opt = {.server = false,
                 .name = u->name,
                 .max_channels = CLIENT_CHANNELS_MAX,
+                .on_channel = client_of(u)->on_event ? tell_channel : NULL,
                 .ping_us = time->ping_us,
                 .dead_us = time->dead_us,
                 .probe_us = time->probe_us,
@@ -154,6 +182,7 @@ static void link_up(struct uplink *u, struct slice behind, enum link_dialect dia
     log_info(log_of(u), "%s: up, to %s%s%s, dialect %s", u->name, config->server,
              config->proxy.host ? " through " : "", config->proxy.host ? config->proxy.shown : "",
              dialect == LINK_WSP_1 ? "wsp.1" : "0.10");
+    tell_link(u, WSP_LINK_UP, NULL);
     session_link_up(u->session);
 }
 
@@ -399,6 +428,7 @@ void uplink_free(struct uplink *u)
     if (u->state == UPLINK_UP) {
         link_totals_add(&client_of(u)->ended, &u->carrier.link);
         carrier_fini(&u->carrier);
+        tell_link(u, WSP_LINK_DOWN, "not needed any more");
     }
     dial_cancel(&u->dial);
     stream_close(&u->stream);
