@@ -45,7 +45,7 @@ static void set_gone(struct registration *r, enum registration_state next)
 
     r->state = next;
     if (was_done)
-        tell(r, WSP_NAME_GONE, slice_of(NULL, 0));
+        tell(r, WSP_NAME_GONE, slice_str(""));
 }
 
 /* What a person can do about a refusal. */
@@ -110,7 +110,7 @@ static void on_opened(struct chan *ch, struct slice bound)
     log_info(loop_log(loop_of(s)), "%s: registered %s for %s", s->name, r->remote.name,
              r->remote.redacted);
     if (!r->unwanted)
-        tell(r, WSP_NAME_REGISTERED, slice_of(NULL, 0));
+        tell(r, WSP_NAME_REGISTERED, slice_str(""));
     ask_next(s);
 }
 
@@ -186,7 +186,7 @@ static bool inherit(struct registration *r)
             r->link = old->link;
             memcpy(r->link_name, old->link_name, sizeof(r->link_name));
             registration_free(old);
-            tell(r, WSP_NAME_REGISTERED, slice_of(NULL, 0));
+            tell(r, WSP_NAME_REGISTERED, slice_str(""));
             log_info(loop_log(loop_of(s)),
                      "%s: %s is registered already, now for %s: the server, which speaks dialect "
                      "0.10, learns of it with the next link",
