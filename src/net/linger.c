@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/guest.h"
+
 enum {
     LINGERERS_MAX = 512,
     LINGER_US = 5000000,
@@ -22,9 +24,10 @@ struct lingerer {
     struct timer timer;
     struct buf rest; /* to be sent yet */
     size_t dropped;
+    struct wsp_guest *guest; /* whose descriptor was lent; NULL: it is ours */
 };
 
-static void lingerer_free(struct lingerer *g)
+void linger_end(struct lingerer *g)
 {
     int fd = g->watch.fd;
 
@@ -33,17 +36,18 @@ static void lingerer_free(struct lingerer *g)
     loop_disown(g->loop, &g->owned);
     buf_fini(&g->rest);
     close(fd);
+    guest_end(g->guest, false);
     free(g);
 }
 
 static void on_loop_end(struct loop_owned *o)
 {
-    lingerer_free(container_of(o, struct lingerer, owned));
+    linger_end(container_of(o, struct lingerer, owned));
 }
 
 static void on_timer(struct timer *t)
 {
-    lingerer_free(container_of(t, struct lingerer, timer));
+    linger_end(container_of(t, struct lingerer, timer));
 }
 
 /* Nothing of what was sent is on its way any more. */
@@ -106,11 +110,12 @@ static void on_event(struct watch *w, unsigned events)
     else
         goes_on = drop_input(g);
     if (!goes_on)
-        lingerer_free(g);
+        linger_end(g);
 }
 
 /* Takes the descriptor and the rest, also on failure. */
-static struct lingerer *lingerer_new(struct wsp_loop *loop, int fd, struct buf rest)
+static struct lingerer *lingerer_new(struct wsp_loop *loop, int fd, struct buf rest,
+                                     struct wsp_guest *guest)
 {
     struct lingerer *g = calloc(1, sizeof(*g));
     /* What the socket does not take yet is waited for by its edges: the peer's end, which lasts,
@@ -125,26 +130,43 @@ static struct lingerer *lingerer_new(struct wsp_loop *loop, int fd, struct buf r
         g->timer.fire = on_timer;
         g->owned.end = on_loop_end;
         g->rest = rest;
+        g->guest = guest;
         if (watch_start(loop, &g->watch, fd, interest) == WSP_OK)
             return g;
     }
     buf_fini(&rest);
     free(g);
     close(fd);
+    guest_end(guest, false);
     return NULL;
 }
 
-void linger_start(struct wsp_loop *loop, int fd, struct buf rest)
+static void start(struct wsp_loop *loop, int fd, struct buf rest, struct wsp_guest *guest)
 {
     uint64_t time_us = rest.len ? REST_US : LINGER_US;
     struct lingerer *g;
 
     if (!rest.len)
         shutdown(fd, SHUT_WR);
-    g = lingerer_new(loop, fd, rest);
+    g = lingerer_new(loop, fd, rest, guest);
     if (!g)
         return;
+    if (guest)
+        guest->lingerer = g;
     loop_own(loop, &g->owned);
     if (timer_set(loop, &g->timer, loop_now(loop) + time_us) != WSP_OK)
-        lingerer_free(g);
+        linger_end(g);
+}
+
+void linger_start(struct wsp_loop *loop, int fd, struct buf rest)
+{
+    start(loop, fd, rest, NULL);
+}
+
+void linger_start_lent(struct wsp_loop *loop, int fd, struct wsp_guest *guest)
+{
+    struct buf nothing;
+
+    buf_init(&nothing);
+    start(loop, fd, nothing, guest);
 }

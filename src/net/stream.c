@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/guest.h"
 #include "net/linger.h"
 #include "net/tls_server.h"
 #include "net/tls_stream.h"
@@ -51,6 +52,31 @@ enum wsp_err stream_init(struct stream *s, struct wsp_loop *loop, int fd,
     return WSP_OK;
 }
 
+enum wsp_err stream_init_lent(struct stream *s, struct wsp_guest *guest, int fd,
+                              void (*on_event)(struct stream *s))
+{
+    enum wsp_err err = WSP_OK;
+
+    if (fd >= 0)
+        err = stream_init(s, guest->loop, fd, on_event);
+    else
+        *s = (struct stream){.loop = guest->loop,
+                             .on_event = on_event,
+                             .watch = {.fd = -1},
+                             .readable = true,
+                             .writable = true};
+    if (err != WSP_OK)
+        return err;
+    s->guest = guest;
+    guest->stream = s;
+    return WSP_OK;
+}
+
+static bool is_by_calls(const struct stream *s)
+{
+    return s->guest && s->guest->by_calls;
+}
+
 static unsigned interest_of(const struct stream *s)
 {
     return s->asks_writable ? POLLER_READ | POLLER_WRITE : POLLER_READ;
@@ -58,14 +84,21 @@ static unsigned interest_of(const struct stream *s)
 
 enum wsp_err stream_move(struct stream *to, struct stream *from, void (*on_event)(struct stream *s))
 {
+    struct watch *w = &from->watch;
+
     *to = *from;
     to->on_event = on_event;
-    if (watch_move(from->loop, &to->watch, &from->watch, interest_of(from)) != WSP_OK) {
+    if (w->fd >= 0 && watch_move(from->loop, &to->watch, w, interest_of(from)) != WSP_OK) {
         to->watch.fd = -1;
+        to->tls = NULL;
+        to->guest = NULL;
         return WSP_ERR_SYSTEM;
     }
+    if (to->guest)
+        to->guest->stream = to;
     from->readable = from->writable = false;
     from->tls = NULL;
+    from->guest = NULL;
     return WSP_OK;
 }
 
@@ -134,12 +167,25 @@ static ssize_t recv_secure(struct stream *s, void *out, size_t cap)
     return wait_pending(s) ? n : (ssize_t)STREAM_ERROR;
 }
 
+/* No edge tells of more: it is readable until the program has said that there is none. */
+static ssize_t recv_by_calls(struct stream *s, void *out, size_t cap)
+{
+    ssize_t n = guest_recv(s->guest, out, cap);
+
+    s->readable = n >= 0;
+    if (n == STREAM_EOF)
+        s->hangup = true;
+    return n;
+}
+
 ssize_t stream_recv(struct stream *s, void *out, size_t cap)
 {
     ssize_t n;
 
     if (s->tls)
         return recv_secure(s, out, cap);
+    if (is_by_calls(s))
+        return recv_by_calls(s, out, cap);
     do
         n = recv(s->watch.fd, out, cap, 0);
     while (n < 0 && errno == EINTR);
@@ -171,6 +217,11 @@ ssize_t stream_send(struct stream *s, const struct iovec *iov, int count)
         return send_secure(s, iov, count);
     for (int i = 0; i < count; i++)
         total += iov[i].iov_len;
+    if (is_by_calls(s)) {
+        n = guest_send(s->guest, iov, count);
+        s->writable = n == (ssize_t)total;
+        return n;
+    }
     do
         n = sendmsg(s->watch.fd, &msg, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
@@ -192,6 +243,8 @@ ssize_t stream_peek(struct stream *s)
         n = tls_stream_peek(s->tls, s->watch.fd);
         return wait_pending(s) ? n : (ssize_t)STREAM_ERROR;
     }
+    if (is_by_calls(s))
+        return guest_peek(s->guest);
     do
         n = recv(s->watch.fd, &byte, 1, MSG_PEEK);
     while (n < 0 && errno == EINTR);
@@ -209,37 +262,46 @@ size_t stream_unacked(const struct stream *s)
 {
     int n = 0;
 
-    if (ioctl(s->watch.fd, SIOCOUTQ, &n) < 0 || n < 0)
+    if (is_by_calls(s) || ioctl(s->watch.fd, SIOCOUTQ, &n) < 0 || n < 0)
         n = 0;
     return (size_t)n + (s->tls ? tls_stream_pending(s->tls) : 0);
+}
+
+/* How a connection that is not ours is set up is not our affair. */
+static void set_option(struct stream *s, int level, int name, const void *value, socklen_t len)
+{
+    if (!is_by_calls(s))
+        setsockopt(s->watch.fd, level, name, value, len);
 }
 
 void stream_quickack(struct stream *s)
 {
     int one = 1;
 
-    setsockopt(s->watch.fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+    set_option(s, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
 }
 
 void stream_set_hard_end(struct stream *s, bool on)
 {
     struct linger hard = {.l_onoff = on, .l_linger = 0};
 
-    setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    set_option(s, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 }
 
 void stream_set_lowat(struct stream *s, unsigned bytes)
 {
-    setsockopt(s->watch.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+    set_option(s, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
-/* The descriptor, out of the loop; -1 when closed. */
-static int release(struct stream *s)
+/* The descriptor, out of the loop; -1 when there is none. */
+static int release(struct stream *s, struct wsp_guest **guest)
 {
     int fd = s->watch.fd;
 
     watch_stop(s->loop, &s->watch);
     s->readable = s->writable = false;
+    *guest = s->guest;
+    s->guest = NULL;
     return fd;
 }
 
@@ -247,6 +309,10 @@ void stream_finish(struct stream *s)
 {
     if (!stream_is_open(s))
         return;
+    if (is_by_calls(s)) {
+        guest_finish(s->guest);
+        return;
+    }
     if (!s->tls) {
         shutdown(s->watch.fd, SHUT_WR);
         return;
@@ -269,37 +335,50 @@ static void end_session(struct stream *s, struct buf *rest)
 
 void stream_close(struct stream *s)
 {
+    struct wsp_guest *guest;
     struct buf rest;
     int fd;
 
     end_session(s, &rest);
-    fd = release(s);
+    fd = release(s, &guest);
     if (fd >= 0 && rest.len)
         linger_start(s->loop, fd, rest);
     else if (fd >= 0)
         close(fd);
+    guest_end(guest, false);
 }
 
 void stream_reset(struct stream *s)
 {
+    struct wsp_guest *guest;
     int fd;
 
     if (stream_is_open(s))
         stream_set_hard_end(s, true);
     tls_stream_free(s->tls);
     s->tls = NULL;
-    fd = release(s);
+    fd = release(s, &guest);
     if (fd >= 0)
         close(fd);
+    guest_end(guest, true);
 }
 
 void stream_linger(struct stream *s)
 {
+    struct wsp_guest *guest;
     struct buf rest;
     int fd;
 
     end_session(s, &rest);
-    fd = release(s);
+    fd = release(s, &guest);
+    if (fd >= 0 && guest) {
+        linger_start_lent(s->loop, fd, guest);
+        return;
+    }
     if (fd >= 0)
         linger_start(s->loop, fd, rest);
+    if (guest) { /* what was sent is the program's to bring over */
+        guest_finish(guest);
+        guest_end(guest, false);
+    }
 }

@@ -13,11 +13,13 @@
 
 struct tls_context;
 struct tls_stream;
+struct wsp_guest;
 
 struct stream {
-    struct watch watch; /* watch.fd is owned; -1 when closed */
+    struct watch watch; /* watch.fd is owned; -1 when closed, or without a descriptor */
     struct wsp_loop *loop;
     struct tls_stream *tls;             /* owned; NULL: plain */
+    struct wsp_guest *guest;            /* who has lent it (net/guest.h); NULL: it is ours */
     void (*on_event)(struct stream *s); /* a flag was set; may close or free the stream */
     bool readable;
     bool writable;
@@ -36,6 +38,11 @@ enum {
 /* `fd` is taken, even on failure. WSP_OK or WSP_ERR_SYSTEM. */
 enum wsp_err stream_init(struct stream *s, struct wsp_loop *loop, int fd,
                          void (*on_event)(struct stream *s));
+
+/* One that is lent by the program: of a duplicate of its descriptor, as above, or through its calls
+ * (fd -1), which are tried at once. Not to be secured. */
+enum wsp_err stream_init_lent(struct stream *s, struct wsp_guest *guest, int fd,
+                              void (*on_event)(struct stream *s));
 
 /*
  * From here on it is TLS in the role of the context. A server's handshake is done by stream_recv; a
@@ -66,7 +73,7 @@ bool stream_met_http(struct stream *s);
 
 static inline bool stream_is_open(const struct stream *s)
 {
-    return s->watch.fd >= 0;
+    return s->watch.fd >= 0 || s->guest;
 }
 
 /* Moves an open stream, with its flags, to `to` (closed); events go to the new place. WSP_OK, or
