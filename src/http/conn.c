@@ -246,13 +246,12 @@ static void on_timer(struct timer *t)
         conn_end(c, c->state != HTTP_CONN_HEAD);
 }
 
-enum wsp_err http_conn_start(struct http_conn *c, struct wsp_loop *loop, int fd,
-                             const struct http_conn_ops *ops)
+/* The stream is open; on failure it is closed. */
+static enum wsp_err begin(struct http_conn *c, const struct http_conn_ops *ops)
 {
-    enum wsp_err err = stream_init(&c->stream, loop, fd, on_event);
+    struct wsp_loop *loop = loop_of(c);
+    enum wsp_err err;
 
-    if (err != WSP_OK)
-        return err;
     stream_set_lowat(&c->stream, CONN_LOWAT);
     c->ops = ops;
     c->user = exchange_user;
@@ -261,5 +260,34 @@ enum wsp_err http_conn_start(struct http_conn *c, struct wsp_loop *loop, int fd,
     err = timer_set(loop, &c->timer, loop_now(loop) + c->head_us);
     if (err != WSP_OK)
         stream_close(&c->stream);
+    return err;
+}
+
+enum wsp_err http_conn_start(struct http_conn *c, struct wsp_loop *loop, int fd,
+                             const struct http_conn_ops *ops)
+{
+    enum wsp_err err = stream_init(&c->stream, loop, fd, on_event);
+
+    return err == WSP_OK ? begin(c, ops) : err;
+}
+
+enum wsp_err http_conn_start_on(struct http_conn *c, struct stream *stream, struct slice early,
+                                const struct http_conn_ops *ops)
+{
+    enum wsp_err err = stream_move(&c->stream, stream, on_event);
+
+    if (err != WSP_OK) {
+        stream_close(stream);
+        return err;
+    }
+    if (early.len && buf_append(&c->reader.in, early.p, early.len) != WSP_OK) {
+        stream_close(&c->stream);
+        return WSP_ERR_NOMEM;
+    }
+    err = begin(c, ops);
+    if (err == WSP_OK)
+        task_post(loop_of(c), &c->next);
+    else
+        head_reader_fini(&c->reader);
     return err;
 }

@@ -82,6 +82,11 @@ struct http_conn {
 enum wsp_err http_conn_start(struct http_conn *c, struct wsp_loop *loop, int fd,
                              const struct http_conn_ops *ops);
 
+/* The same on a stream that is open (taken, even on failure), of which `early` has been read
+ * (copied). It reads from the next round of the loop on. */
+enum wsp_err http_conn_start_on(struct http_conn *c, struct stream *stream, struct slice early,
+                                const struct http_conn_ops *ops);
+
 /* From on_request: exchanges it. The owner has put the head for the upstream into request_head and
  * set upgrade_asked. */
 void http_conn_exchange(struct http_conn *c);

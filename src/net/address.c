@@ -56,6 +56,25 @@ bool address_parse(struct slice host, unsigned port, struct address *out)
     return true;
 }
 
+bool address_parse_text(struct slice text, struct address *out)
+{
+    const uint8_t *colon = text.len ? memrchr(text.p, ':', text.len) : NULL;
+    struct slice host, port;
+    uint64_t number;
+
+    if (!colon)
+        return false;
+    host = slice_of(text.p, (size_t)(colon - text.p));
+    port = slice_of(colon + 1, text.len - host.len - 1);
+    if (!slice_to_u64(port, &number) || number > UINT16_MAX)
+        return false;
+    if (host.len > 2 && host.p[0] == '[' && host.p[host.len - 1] == ']')
+        host = slice_of(host.p + 1, host.len - 2);
+    else if (memchr(host.p, ':', host.len))
+        return false;
+    return address_parse(host, (unsigned)number, out);
+}
+
 bool address_ip_port(const struct address *a, struct ip_port *out)
 {
     *out = (struct ip_port){.ip.is_v6 = a->sa.sa_family == AF_INET6,

@@ -24,6 +24,9 @@ struct address {
 /* From a literal IPv4 or IPv6 address (no brackets; a %zone is allowed). False when it is none. */
 bool address_parse(struct slice host, unsigned port, struct address *out);
 
+/* From what address_text writes: "192.0.2.1:80" or "[2001:db8::1]:80". False when it is none. */
+bool address_parse_text(struct slice text, struct address *out);
+
 /* The address and port of an AF_INET or AF_INET6 one; false for another. And back. */
 bool address_ip_port(const struct address *a, struct ip_port *out);
 struct address address_of_ip_port(const struct ip_port *from);

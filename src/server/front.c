@@ -194,15 +194,13 @@ static bool too_many_of(struct server *s, const struct address *peer)
     return true;
 }
 
-void front_accept(struct server *s, int fd, const struct address *peer, const struct address *local)
+static struct front *front_new(struct server *s, const struct address *peer,
+                               const struct address *local)
 {
-    struct front *f = too_many_of(s, peer) ? NULL : calloc(1, sizeof(*f));
+    struct front *f = calloc(1, sizeof(*f));
 
-    if (!f) {
-        close(fd);
-        listener_release(&s->listener);
-        return;
-    }
+    if (!f)
+        return NULL;
     f->server = s;
     f->peer = f->visitor = *peer;
     f->by_proxy = visitor_is_proxy(&s->config->proxies, peer);
@@ -211,14 +209,46 @@ void front_accept(struct server *s, int fd, const struct address *peer, const st
     list_init(&f->user.node);
     f->conn.head_us = s->config->time.handshake_us;
     f->conn.open_us = s->config->time.open_us;
+    return f;
+}
+
+void front_accept(struct server *s, int fd, const struct address *peer, const struct address *local)
+{
+    struct front *f = too_many_of(s, peer) ? NULL : front_new(s, peer, local);
+
+    if (!f) {
+        close(fd);
+        listener_release(&s->listener);
+        return;
+    }
     if (http_conn_start(&f->conn, s->loop, fd, &ops) != WSP_OK) {
         listener_release(&s->listener);
         free(f);
         return;
     }
     list_push(&s->fronts, &f->node);
-    if (s->certificates.tls && stream_secure(&f->conn.stream, s->certificates.tls, NULL) != WSP_OK)
+    f->secure = s->certificates.tls != NULL;
+    if (f->secure && stream_secure(&f->conn.stream, s->certificates.tls, NULL) != WSP_OK)
         front_free(f);
+}
+
+enum wsp_err front_start(struct server *s, const struct front_start *with)
+{
+    struct address unasked = {.len = 0};
+    struct front *f = front_new(s, &with->peer, &unasked);
+    enum wsp_err err;
+
+    if (!f) {
+        stream_close(with->stream);
+        return WSP_ERR_NOMEM;
+    }
+    f->secure = with->secure;
+    err = http_conn_start_on(&f->conn, with->stream, with->early, &ops);
+    if (err == WSP_OK)
+        list_push(&s->fronts, &f->node);
+    else
+        free(f);
+    return err;
 }
 
 void fronts_drain(struct server *s)

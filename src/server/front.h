@@ -11,6 +11,7 @@ struct front {
     struct list node; /* on server->fronts */
     struct server *server;
     struct address peer;      /* whose connection it is */
+    bool secure;              /* he has come through TLS */
     bool by_proxy;            /* that is a proxy which is trusted */
     struct address visitor;   /* of the current request: the same, or whom such a proxy names */
     struct address local;     /* where that went; empty: to our end of it, which nobody has asked */
@@ -26,6 +27,18 @@ static inline struct front *front_of(struct list *node)
 /* `fd` is taken. `local` as above. */
 void front_accept(struct server *s, int fd, const struct address *peer,
                   const struct address *local);
+
+/* A connection that somebody else has accepted. */
+struct front_start {
+    struct stream *stream; /* open; taken, even on failure */
+    struct slice early;    /* read from it before */
+    struct address peer;   /* empty: not known */
+    bool secure;           /* TLS was taken off it */
+};
+
+/* Takes it, but on failure not its place in the server's listener. WSP_OK, WSP_ERR_NOMEM or
+ * WSP_ERR_SYSTEM. */
+enum wsp_err front_start(struct server *s, const struct front_start *with);
 
 /* Idle ones end, the others after their current request. */
 void fronts_drain(struct server *s);

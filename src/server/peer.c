@@ -106,29 +106,32 @@ void peer_free(struct peer *p)
 }
 
 /* Takes p, even on failure. */
-static bool start_link(struct peer *p, struct server *s, const struct carrier_start *start)
+static enum wsp_err start_link(struct peer *p, struct server *s, const struct carrier_start *start)
 {
+    enum wsp_err err;
+
     if (!p) {
         stream_close(start->stream);
-        return false;
+        return WSP_ERR_NOMEM;
     }
     p->server = s;
-    if (carrier_start(&p->carrier, start) != WSP_OK) {
-        free(p);
-        return false;
+    err = carrier_start(&p->carrier, start);
+    if (err == WSP_OK) {
+        err = instance_new(p);
+        if (err != WSP_OK)
+            carrier_fini(&p->carrier);
     }
-    if (instance_new(p) == WSP_OK)
-        return true;
-    carrier_fini(&p->carrier);
-    free(p);
-    return false;
+    if (err != WSP_OK)
+        free(p);
+    return err;
 }
 
-void peer_start(struct server *s, const struct peer_start *with)
+enum wsp_err peer_start(struct server *s, const struct peer_start *with)
 {
     const struct config_time *time = &s->config->time;
     struct peer *p = calloc(1, sizeof(*p));
     char name[LINK_NAME_MAX], text[ADDRESS_TEXT_MAX];
+    enum wsp_err err;
     struct carrier_start start = {
         .loop = s->loop,
         .stream = with->stream,
@@ -154,10 +157,11 @@ void peer_start(struct server *s, const struct peer_start *with)
 
     snprintf(name, sizeof(name), "link %u", ++s->last_peer);
     address_text(with->address, text);
-    if (!start_link(p, s, &start)) {
-        log_error(loop_log(s->loop), "%s: from %s cannot start: out of memory", name, text);
+    err = start_link(p, s, &start);
+    if (err != WSP_OK) {
+        log_error(loop_log(s->loop), "%s: from %s cannot start: %s", name, text, wsp_strerror(err));
         listener_release(&s->listener);
-        return;
+        return err;
     }
     p->address = *with->address;
     p->noise = (struct log_limit){.window_us = 10000000, .burst = 1024};
@@ -165,4 +169,5 @@ void peer_start(struct server *s, const struct peer_start *with)
     s->peer_count++;
     log_info(loop_log(s->loop), "%s: up, from %s", name, text);
     tell(p, WSP_LINK_UP, NULL);
+    return WSP_OK;
 }

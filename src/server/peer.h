@@ -30,7 +30,8 @@ struct peer_start {
     const struct address *address;
 };
 
-void peer_start(struct server *s, const struct peer_start *with);
+/* WSP_OK, or as carrier_start: then it is closed, and its place given back. */
+enum wsp_err peer_start(struct server *s, const struct peer_start *with);
 
 /* No opens from any client from now on. */
 void peers_drain(struct server *s);

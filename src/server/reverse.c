@@ -46,7 +46,7 @@ void reverse_request(struct front *f, const struct http1_head *head, struct slic
     const struct http1_header *host = http1_find(head, "Host");
     char chain[CHAIN_MAX];
     struct http_rewrite r = {.target = {s->base, rest, query},
-                             .proto = f->conn.stream.tls ? "https" : "http",
+                             .proto = f->secure ? "https" : "http",
                              .believed = f->by_proxy};
 
     if (s->base.len && (http1_has_dot_segment(rest) || slice_eq_str(rest, "*"))) {
