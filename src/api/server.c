@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "api/config.h"
+#include "net/guest.h"
 #include "server/status.h"
 
 static struct wsp_server *owner_of(struct server *s)
@@ -21,6 +22,8 @@ static void destroy(struct wsp_server *s)
     struct wsp_loop *loop = s->loop;
 
     server_stop(&s->server);
+    while (!list_empty(&s->guests))
+        guest_finish_off(guest_of(s->guests.next));
     wsps_config_fini(&s->config);
     free(s);
     loop_unref(loop);
@@ -29,6 +32,26 @@ static void destroy(struct wsp_server *s)
 static void on_end(struct task *t)
 {
     destroy(container_of(t, struct wsp_server, end));
+}
+
+/* ---- draining */
+
+static void on_drained(struct server *server)
+{
+    struct wsp_server *s = owner_of(server);
+    void (*drained)(void *ctx) = s->dying ? NULL : s->drained;
+
+    s->drained = NULL; /* the time can be up and the last connection end in one turn */
+    if (drained)
+        drained(s->drained_ctx);
+}
+
+/* In a task of its own: a connection that ends may be one that the program is called about. */
+static void on_begin_drain(struct task *t)
+{
+    struct wsp_server *s = container_of(t, struct wsp_server, begin_drain);
+
+    server_drain(&s->server, on_drained);
 }
 
 /* ---- starting */
@@ -56,7 +79,9 @@ static struct wsp_server *server_new(struct wsp_loop *loop,
         return NULL;
     s->loop = loop;
     s->no_listener = options->no_listener;
+    list_init(&s->guests);
     task_init(&s->end, on_end);
+    task_init(&s->begin_drain, on_begin_drain);
     events_init(&s->events, loop, options->event, options->ctx);
     return s;
 }
@@ -109,10 +134,15 @@ struct wsp_server *wsp_server_new(struct wsp_loop *loop, const struct wsp_server
 
 void wsp_server_free(struct wsp_server *s)
 {
+    struct list *node, *tmp;
+
     if (!server_is_usable(s))
         return;
     s->dying = true;
     events_fini(&s->events);
+    list_each (node, tmp, &s->guests)
+        guest_mute(guest_of(node));
+    task_cancel(&s->begin_drain);
     if (loop_in_turn(s->loop))
         loop_end_later(s->loop, &s->end);
     else
@@ -143,23 +173,14 @@ enum wsp_err wsp_server_reload(struct wsp_server *s, struct wsp_config *config,
     return err;
 }
 
-static void on_drained(struct server *server)
-{
-    struct wsp_server *s = owner_of(server);
-    void (*drained)(void *ctx) = s->dying ? NULL : s->drained;
-
-    s->drained = NULL; /* the time can be up and the last connection end in one turn */
-    if (drained)
-        drained(s->drained_ctx);
-}
-
 enum wsp_err wsp_server_drain(struct wsp_server *s, void (*drained)(void *ctx), void *ctx)
 {
-    if (!server_is_usable(s) || s->server.draining)
+    if (!server_is_usable(s) || s->drains)
         return WSP_ERR_USAGE;
+    s->drains = true;
     s->drained = drained;
     s->drained_ctx = ctx;
-    server_drain(&s->server, on_drained);
+    task_post(s->loop, &s->begin_drain);
     return WSP_OK;
 }
 

@@ -10,7 +10,10 @@ struct wsp_server {
     struct wsp_loop *loop; /* a reference */
     bool dying;            /* freed within a turn: nothing is called back any more */
     bool no_listener;
+    bool drains;     /* it was asked to */
     struct task end; /* frees it when the turn is over */
+    struct task begin_drain;
+    struct list guests; /* connections lent by the program */
     struct events events;
     struct wsps_config config;
     struct server server;

@@ -40,6 +40,11 @@ struct wsp_guest {
     uint8_t ahead;
 };
 
+static inline struct wsp_guest *guest_of(struct list *node)
+{
+    return container_of(node, struct wsp_guest, node);
+}
+
 /* Puts it on the list of its owner, who calls guest_finish_off before it goes. NULL without memory.
  */
 struct wsp_guest *guest_new(struct wsp_loop *loop, struct list *owner,

@@ -47,7 +47,7 @@ static void accept_some(struct listener_socket *s, int burst)
         struct address peer = {.len = sizeof(peer.storage)};
         int fd;
 
-        if (l->accepted >= l->limit) {
+        if (listener_is_full(l)) {
             if (log_limit_ok(&l->noise, loop_now(l->loop)))
                 log_warn(loop_log(l->loop), "listener: %zu connections, more have to wait",
                          l->accepted);
@@ -307,9 +307,14 @@ void listener_set_limit(struct listener *l, size_t limit)
         want(l, l->accepted < limit);
 }
 
+bool listener_is_full(const struct listener *l)
+{
+    return l->accepted >= l->limit;
+}
+
 bool listener_take(struct listener *l)
 {
-    if (l->accepted >= l->limit)
+    if (listener_is_full(l))
         return false;
     l->accepted++;
     return true;

@@ -71,6 +71,7 @@ void listener_set_limit(struct listener *l, size_t limit);
 /* A place for a connection that was accepted by somebody else, who calls listener_release when it
  * ends. False when none is free. Also when it listens nowhere, or has stopped. */
 bool listener_take(struct listener *l);
+bool listener_is_full(const struct listener *l);
 
 /* A connection it accepted, or gave a place, has ended. */
 void listener_release(struct listener *l);
