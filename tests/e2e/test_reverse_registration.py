@@ -77,6 +77,18 @@ def test_registration_errors(registrar, url, text):
         assert other.open(ID, fresh, REMOTE) is None
 
 
+def test_too_many_registrations(farm):
+    """Of one link; with the next one there is room again."""
+    port = farm.wsps().config["port"]
+    with link_to(port) as peer:
+        for number in range(1024):
+            assert peer.open(b"%027d" % number, f"tcp://c{number}@127.0.0.1:9", REMOTE) is None
+        text = peer.open(ID, "tcp://another@127.0.0.1:9", REMOTE)
+        assert text == "too many registrations on this link"
+    with link_to(port) as peer:
+        assert peer.open(ID, "tcp://another@127.0.0.1:9", REMOTE) is None
+
+
 def test_domain_without_host(farm):
     text = "wsps does not set host, domain method is not allowed"
     with link_to(farm.wsps().config["port"]) as peer:
