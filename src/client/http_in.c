@@ -110,18 +110,17 @@ static void on_connect_request(struct http_in *in, const struct http1_head *head
 {
     struct slice host;
     int port;
-    struct tunnel_start start = {.listener = in->listener,
+    struct tunnel_start start = {.session = session_of(in),
+                                 .owner = &in->listener->owner,
                                  .stream = &in->conn.stream,
                                  .early = behind,
-                                 .scheme = "http",
                                  .answer = word_connect_answer};
 
     if (http1_authority_parse(head->target, &host, &port) != WSP_OK || port <= 0) {
         http_conn_refuse(&in->conn, 400, "", "CONNECT needs host:port");
         return;
     }
-    start.host = host;
-    start.port = (unsigned)port;
+    start.to = proxy_listener_target(in->listener, "http", host, (unsigned)port);
     tunnel_open(&start);
     forget(in);
 }
@@ -198,6 +197,8 @@ static struct upstream *on_upstream(struct http_conn *c, enum upstream_choice ch
 {
     struct http_in *in = in_of(c);
     const struct slice none = {NULL, 0};
+    struct session_target to =
+        proxy_listener_target(in->listener, "http", slice_str(in->host), in->port);
     struct upstream *u;
     enum wsp_err err;
 
@@ -208,7 +209,7 @@ static struct upstream *on_upstream(struct http_conn *c, enum upstream_choice ch
     u = upstream_new(c->stream.loop, &c->user, none);
     if (!u)
         return NULL;
-    err = session_open(in->listener, upstream_chan(u), "http", slice_str(in->host), in->port);
+    err = session_open(session_of(in), upstream_chan(u), &to);
     if (err == WSP_OK)
         return u;
     *why = err == WSP_ERR_REFUSED ? FAILURE_NO_LINK : FAILURE_GENERAL;

@@ -64,6 +64,40 @@ void proxy_listener_release(struct proxy_listener *p)
         forget(p);
 }
 
+struct session_target proxy_listener_target(const struct proxy_listener *p, const char *scheme,
+                                            struct slice host, unsigned port)
+{
+    const struct wspc_listener *config = &p->config;
+    struct session_target to = {.channel = config->channel, .password = config->password};
+
+    if (config->kind != WSPC_LOCAL) {
+        to.scheme = scheme;
+        to.host = host;
+        to.port = port;
+    } else if (!config->path) { /* that of a unix socket is nobody else's business */
+        to.url = config->url;
+    }
+    return to;
+}
+
+static void on_tunnel_opened(struct tunnel_owner *o)
+{
+    container_of(o, struct proxy_listener, owner)->opened++;
+}
+
+static void on_tunnel_ended(struct tunnel_owner *o, enum wsp_err why, const char *text)
+{
+    struct proxy_listener *p = container_of(o, struct proxy_listener, owner);
+
+    if (why == WSP_ERR_REFUSED && p->config.kind == WSPC_LOCAL) /* there is no other place for it */
+        log_warn(loop_log(p->session->client->loop), "%s: channel %s: %s", p->session->name,
+                 p->config.channel, text);
+    proxy_listener_release(p);
+}
+
+const struct tunnel_owner proxy_listener_owner = {.opened = on_tunnel_opened,
+                                                  .ended = on_tunnel_ended};
+
 static void close_one(struct proxy_listener *p)
 {
     timer_clear(p->session->client->loop, &p->retry);
@@ -170,6 +204,7 @@ static struct proxy_listener *take(struct session *s, struct wspc_listener *from
     if (!p)
         return NULL;
     p->session = s;
+    p->owner = proxy_listener_owner;
     p->config = *from;
     *from = (struct wspc_listener){0};
     p->listener.on_accept = on_accept;

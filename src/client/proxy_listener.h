@@ -20,6 +20,13 @@ void proxy_listeners_close(struct session *s);
 /* Connections at once, of each. */
 void proxy_listeners_set_limit(struct session *s, size_t limit);
 
+/* What a connection of it opens; `scheme` and `host` are not used for a local listener. */
+struct session_target proxy_listener_target(const struct proxy_listener *p, const char *scheme,
+                                            struct slice host, unsigned port);
+
+/* What is to be known of its tunnels: proxy_listener->owner. */
+extern const struct tunnel_owner proxy_listener_owner;
+
 /* A connection that it accepted has ended. */
 void proxy_listener_release(struct proxy_listener *p);
 

@@ -261,37 +261,46 @@ void session_free(struct session *s)
     free(s);
 }
 
-enum wsp_err session_open(struct proxy_listener *p, struct chan *ch, const char *scheme,
-                          struct slice host, unsigned port)
+/* The URL of the CONNECT. */
+static enum wsp_err write_url(const struct session_target *to, char out[FORWARD_URL_MAX],
+                              size_t *len)
 {
-    const struct wspc_listener *l = &p->config;
-    /* The original cannot be reached through a channel by http://: its server does not know it. */
-    struct forward_open o = {.scheme = l->channel ? "socks5" : scheme,
-                             .channel = slice_str(l->channel ? l->channel : ""),
-                             .has_password = l->password != NULL,
-                             .password = slice_str(l->password ? l->password : ""),
-                             .host = host,
-                             .port = port};
-    struct msg_request request = {.type = l->channel ? MSG_LOCAL : MSG_DYNAMIC};
-    struct link *to = session_link(p->session);
+    struct forward_open o = {.scheme = to->scheme,
+                             .channel = slice_str(to->channel ? to->channel : ""),
+                             .has_password = to->password != NULL,
+                             .password = slice_str(to->password ? to->password : ""),
+                             .host = to->host,
+                             .port = to->port};
+
+    if (to->channel && to->host.len == 0) {
+        o.scheme = "tcp";
+        o.host = slice_str("localhost");
+        o.port = 0;
+    } else if (to->channel) {
+        /* The original cannot be reached through a channel by http://: its server does not know it.
+         */
+        o.scheme = "socks5";
+    }
+    return forward_open_write(&o, out, FORWARD_URL_MAX, len);
+}
+
+enum wsp_err session_open(struct session *s, struct chan *ch, const struct session_target *to)
+{
+    struct msg_request request = {.type = to->channel ? MSG_LOCAL : MSG_DYNAMIC};
+    struct link *l = session_link(s);
     char url[FORWARD_URL_MAX];
     size_t len;
 
-    if (!to)
+    if (!l)
         return WSP_ERR_REFUSED;
-    if (l->kind == WSPC_LOCAL &&
-        l->path) { /* the path of a unix socket is nobody else's business */
-        o.scheme = "tcp";
-        o.host = slice_str("localhost");
-    }
-    if (l->kind == WSPC_LOCAL && !l->path) {
-        request.url = slice_str(l->url);
+    if (to->url) {
+        request.url = slice_str(to->url);
     } else {
-        enum wsp_err err = forward_open_write(&o, url, sizeof(url), &len);
+        enum wsp_err err = write_url(to, url, &len);
 
         if (err != WSP_OK)
             return err;
         request.url = slice_of(url, len);
     }
-    return link_open(to, ch, &request);
+    return link_open(l, ch, &request);
 }

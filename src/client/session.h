@@ -10,15 +10,35 @@
 #include "net/listener.h"
 #include "net/outbound.h"
 
+/* Who has a tunnel made (client/tunnel.h). */
+struct tunnel_owner {
+    /* Its channel is open. May be NULL. */
+    void (*opened)(struct tunnel_owner *o);
+    /* It is over: WSP_OK when it had opened, else WSP_ERR_REFUSED or WSP_ERR_LOST and why not. */
+    void (*ended)(struct tunnel_owner *o, enum wsp_err why, const char *text);
+};
+
 /* A listener of `dynamic` or `local`. */
 struct proxy_listener {
-    struct list node; /* on session->listeners; on none once it is closed */
+    struct tunnel_owner owner; /* of the tunnels of its connections */
+    struct list node;          /* on session->listeners; on none once it is closed */
     struct listener listener;
     struct session *session;
     struct wspc_listener config; /* owned */
     struct timer retry;          /* its address was not free: until the next try */
     size_t opened;               /* channels opened for its connections so far */
     bool closed;                 /* for good: freed with its last connection */
+};
+
+/* What a channel is opened to. Strings are borrowed for the call. */
+struct session_target {
+    const char *channel;  /* what somebody has registered; NULL: out of the server */
+    const char *password; /* of the channel; NULL: none */
+    const char *url;      /* of a local listener, as it goes on the wire; NULL: made of the rest */
+    const char *scheme;   /* out of the server: "socks5" or "http", by what it was asked for */
+    struct slice
+        host; /* a name or address, IPv6 without brackets; empty, with a channel: that says it */
+    unsigned port;
 };
 
 struct session {
@@ -87,12 +107,9 @@ void session_drain(struct session *s);
 void session_free(struct session *s);
 
 /*
- * Opens a channel (initialised, not live) for a connection of a listener: through the listener's
- * channel when it has one, else out of the server. `scheme` is "socks5" or "http"; `host` a name or
- * address, IPv6 without brackets; both are not used for a local listener. WSP_OK; WSP_ERR_REFUSED
- * while no link is up; WSP_ERR_LIMIT; WSP_ERR_NOMEM.
+ * Opens a channel (initialised, not live). WSP_OK; WSP_ERR_REFUSED while no link is up;
+ * WSP_ERR_LIMIT; WSP_ERR_NOMEM.
  */
-enum wsp_err session_open(struct proxy_listener *p, struct chan *ch, const char *scheme,
-                          struct slice host, unsigned port);
+enum wsp_err session_open(struct session *s, struct chan *ch, const struct session_target *to);
 
 #endif

@@ -111,13 +111,13 @@ static enum wsp_err on_request(struct socks5_in *c, struct slice *in)
         say(c, out, socks5_reply_write(r.reply, slice_of(NULL, 0), out));
         return WSP_ERR_REFUSED;
     }
-    start = (struct tunnel_start){.listener = c->listener,
-                                  .stream = &c->stream,
-                                  .early = *in,
-                                  .scheme = "socks5",
-                                  .host = slice_str(r.host),
-                                  .port = r.port,
-                                  .answer = word_answer};
+    start = (struct tunnel_start){
+        .session = c->listener->session,
+        .owner = &c->listener->owner,
+        .to = proxy_listener_target(c->listener, "socks5", slice_str(r.host), r.port),
+        .stream = &c->stream,
+        .early = *in,
+        .answer = word_answer};
     tunnel_open(&start);
     forget(c);
     return WSP_OK;

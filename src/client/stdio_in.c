@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "client/proxy_listener.h"
 #include "client/tunnel.h"
 
 enum {
@@ -89,7 +90,11 @@ static bool start_threads(struct stdio_in *s)
 
 static void begin(struct stdio_in *s)
 {
-    struct tunnel_start start = {.listener = &s->listener, .fd = s->near};
+    struct tunnel_start start = {
+        .session = s->listener.session,
+        .owner = &s->listener.owner,
+        .to = proxy_listener_target(&s->listener, NULL, slice_of(NULL, 0), 0),
+        .fd = s->near};
 
     s->near = -1;
     s->listener.listener.accepted = 1;
@@ -134,6 +139,7 @@ enum wsp_err stdio_in_start(struct stdio_in *s, struct client *c, char *channel,
     s->far = pair[1];
     s->listener = (struct proxy_listener){
         .session = session_at(c->sessions.next),
+        .owner = proxy_listener_owner,
         .config = {.kind = WSPC_LOCAL, .channel = channel, .password = password, .path = channel}};
     s->deadline_us = loop_now(c->loop) + LINK_US;
     return timer_set(c->loop, &s->timer, loop_now(c->loop));

@@ -1,39 +1,46 @@
 #include "client/tunnel.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "client/proxy_listener.h"
+enum { TUNNEL_REFUSAL_MAX = 256 }; /* bytes of the text of a refusal that the owner is told */
 
 struct tunnel {
     struct relay relay;
     struct session_user user;
-    struct proxy_listener *listener;
+    struct tunnel_owner *owner;
     struct timer timer; /* for the answer to our open */
     struct buf early;   /* until the relay starts */
     tunnel_answer *answer;
 };
 
-static void tunnel_free(struct tunnel *t)
+static void tunnel_end(struct tunnel *t, enum wsp_err why, const char *text)
 {
-    struct wsp_loop *loop = t->listener->session->client->loop;
+    struct tunnel_owner *owner = t->owner;
+    bool opened = t->relay.started;
 
-    timer_clear(loop, &t->timer);
+    timer_clear(t->relay.stream.loop, &t->timer);
     relay_fini(&t->relay);
     buf_fini(&t->early);
     session_leave(&t->user);
-    proxy_listener_release(t->listener);
     free(t);
+    owner->ended(owner, opened ? WSP_OK : why, opened ? "ended" : text);
+}
+
+static void out_of_resources(struct tunnel *t)
+{
+    tunnel_end(t, WSP_ERR_REFUSED, "out of resources");
 }
 
 static void on_done(struct relay *r)
 {
-    tunnel_free(container_of(r, struct tunnel, relay));
+    tunnel_end(container_of(r, struct tunnel, relay), WSP_OK, "");
 }
 
 static void on_session_end(struct session_user *u)
 {
-    tunnel_free(container_of(u, struct tunnel, user));
+    tunnel_end(container_of(u, struct tunnel, user), WSP_ERR_LOST, "the client has ended");
 }
 
 static bool send_answer(struct tunnel *t, enum failure f, struct slice bound)
@@ -47,19 +54,19 @@ static bool send_answer(struct tunnel *t, enum failure f, struct slice bound)
     return stream_send(&t->relay.stream, &iov, 1) == (ssize_t)iov.iov_len;
 }
 
-static void fail(struct tunnel *t, enum failure f)
+static void fail(struct tunnel *t, enum failure f, const char *text)
 {
     send_answer(t, f, slice_of(NULL, 0));
     if (t->answer)
         stream_linger(&t->relay.stream);
     else
         stream_reset(&t->relay.stream);
-    tunnel_free(t);
+    tunnel_end(t, WSP_ERR_REFUSED, text);
 }
 
 static void on_timer(struct timer *timer)
 {
-    fail(container_of(timer, struct tunnel, timer), FAILURE_TIMEOUT);
+    fail(container_of(timer, struct tunnel, timer), FAILURE_TIMEOUT, "no answer in time");
 }
 
 /* Where the exit does not tell its bound address, ours on the way there stands for it. */
@@ -79,27 +86,29 @@ static void on_opened(struct chan *ch, struct slice bound)
     char own[ADDRESS_TEXT_MAX];
 
     timer_clear(t->relay.stream.loop, &t->timer);
-    t->listener->opened++;
     if (!send_answer(t, FAILURE_NONE, bound_or_own(t, bound, own)) ||
         relay_start(&t->relay, buf_slice(&t->early)) != WSP_OK) {
-        tunnel_free(t);
+        out_of_resources(t);
         return;
     }
     buf_fini(&t->early);
+    if (t->owner->opened)
+        t->owner->opened(t->owner);
 }
 
 static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
 {
     struct tunnel *t = container_of(ch, struct tunnel, relay.chan);
+    char why[TUNNEL_REFUSAL_MAX];
 
     if (t->relay.started) {
         relay_closed(ch, end, text);
-        return;
+    } else if (end == CHAN_END_FAILED) {
+        snprintf(why, sizeof(why), "%.*s", SLICE_FMT(text));
+        fail(t, failure_of_text(text), why);
+    } else {
+        fail(t, FAILURE_NO_LINK, failure_text(FAILURE_NO_LINK));
     }
-    if (!t->answer && end == CHAN_END_FAILED) /* the log is the only place to say it */
-        log_warn(loop_log(t->relay.stream.loop), "%s: channel %s: %.*s", t->listener->session->name,
-                 t->listener->config.channel, SLICE_FMT(text));
-    fail(t, end == CHAN_END_FAILED ? failure_of_text(text) : FAILURE_NO_LINK);
 }
 
 static const struct chan_ops tunnel_ops = {
@@ -117,7 +126,8 @@ static const struct chan_ops tunnel_ops = {
 static void on_early_event(struct stream *s)
 {
     if (s->broken)
-        tunnel_free(container_of(s, struct tunnel, relay.stream));
+        tunnel_end(container_of(s, struct tunnel, relay.stream), WSP_ERR_LOST,
+                   "the connection broke before it was used");
 }
 
 static enum failure failure_of_open(enum wsp_err err)
@@ -139,11 +149,25 @@ static bool take_stream(struct tunnel *t, const struct tunnel_start *start)
     return false;
 }
 
+static struct tunnel *tunnel_new(const struct tunnel_start *start)
+{
+    struct tunnel *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return NULL;
+    t->owner = start->owner;
+    t->answer = start->answer;
+    t->timer.fire = on_timer;
+    session_join(start->session, &t->user, on_session_end);
+    relay_init(&t->relay, start->session->client->loop, &tunnel_ops, on_done);
+    return t;
+}
+
 void tunnel_open(const struct tunnel_start *start)
 {
-    struct session *s = start->listener->session;
+    struct session *s = start->session;
     struct wsp_loop *loop = s->client->loop;
-    struct tunnel *t = calloc(1, sizeof(*t));
+    struct tunnel *t = tunnel_new(start);
     enum failure f;
 
     if (!t) {
@@ -151,22 +175,16 @@ void tunnel_open(const struct tunnel_start *start)
             stream_close(start->stream);
         else
             close(start->fd);
-        proxy_listener_release(start->listener);
+        start->owner->ended(start->owner, WSP_ERR_REFUSED, "out of memory");
         return;
     }
-    t->listener = start->listener;
-    t->answer = start->answer;
-    t->timer.fire = on_timer;
-    session_join(s, &t->user, on_session_end);
-    relay_init(&t->relay, loop, &tunnel_ops, on_done);
     if (!take_stream(t, start) ||
         buf_append(&t->early, start->early.p, start->early.len) != WSP_OK ||
         timer_set(loop, &t->timer, loop_now(loop) + s->client->config->time.open_us) != WSP_OK) {
-        tunnel_free(t);
+        out_of_resources(t);
         return;
     }
-    f = failure_of_open(
-        session_open(start->listener, &t->relay.chan, start->scheme, start->host, start->port));
+    f = failure_of_open(session_open(s, &t->relay.chan, &start->to));
     if (f != FAILURE_NONE)
-        fail(t, f);
+        fail(t, f, failure_text(f));
 }

@@ -1,6 +1,7 @@
 /*
- * A client's connection that becomes one channel: SOCKS5 CONNECT and HTTP CONNECT after their
- * request. It opens the channel, lets the protocol word the answer, then relays.
+ * A connection that becomes one channel: of SOCKS5 CONNECT and HTTP CONNECT after their request, of
+ * a local listener, or of the program's own. It opens the channel, lets the protocol word the
+ * answer, then relays.
  */
 #ifndef CLIENT_TUNNEL_H
 #define CLIENT_TUNNEL_H
@@ -15,17 +16,16 @@
 typedef size_t tunnel_answer(enum failure f, struct slice bound, uint8_t out[TUNNEL_ANSWER_MAX]);
 
 struct tunnel_start {
-    struct proxy_listener *listener; /* its place there goes along */
-    struct stream *stream;           /* moved from; closed on failure; NULL: use `fd` */
-    int fd;                          /* taken, when there is no stream */
-    struct slice early;              /* read behind the request */
-    const char *scheme;              /* "socks5" or "http" */
-    struct slice host;
-    unsigned port;
-    tunnel_answer *answer; /* NULL: nothing is said, a failure is a reset */
+    struct session *session;
+    struct tunnel_owner *owner; /* borrowed until it was told of the end */
+    struct session_target to;   /* borrowed for the call */
+    struct stream *stream;      /* moved from; closed on failure; NULL: use `fd` */
+    int fd;                     /* taken, when there is no stream */
+    struct slice early;         /* read behind the request */
+    tunnel_answer *answer;      /* NULL: nothing is said, a failure is a reset */
 };
 
-/* Takes the connection, whatever comes of it. */
+/* Takes the connection, whatever comes of it: the owner is told, be it before this returns. */
 void tunnel_open(const struct tunnel_start *start);
 
 #endif
