@@ -4,17 +4,13 @@
 #include <unistd.h>
 
 #include "api/config.h"
+#include "api/request.h"
 #include "net/guest.h"
 #include "server/status.h"
 
-static struct wsp_server *owner_of(struct server *s)
-{
-    return container_of(s, struct wsp_server, server);
-}
-
 static void on_event(struct server *s, const struct wsp_event *e)
 {
-    events_post(&owner_of(s)->events, e);
+    events_post(&server_owner(s)->events, e);
 }
 
 static void destroy(struct wsp_server *s)
@@ -38,7 +34,7 @@ static void on_end(struct task *t)
 
 static void on_drained(struct server *server)
 {
-    struct wsp_server *s = owner_of(server);
+    struct wsp_server *s = server_owner(server);
     void (*drained)(void *ctx) = s->dying ? NULL : s->drained;
 
     s->drained = NULL; /* the time can be up and the last connection end in one turn */
@@ -79,6 +75,8 @@ static struct wsp_server *server_new(struct wsp_loop *loop,
         return NULL;
     s->loop = loop;
     s->no_listener = options->no_listener;
+    s->fallback = options->fallback;
+    s->ctx = options->ctx;
     list_init(&s->guests);
     task_init(&s->end, on_end);
     task_init(&s->begin_drain, on_begin_drain);
@@ -128,6 +126,7 @@ struct wsp_server *wsp_server_new(struct wsp_loop *loop, const struct wsp_server
         return NULL;
     }
     s->server.on_event = on_event;
+    s->server.fallback = s->fallback ? request_fall_back : NULL;
     loop_ref(loop);
     return s;
 }

@@ -15,11 +15,18 @@ struct wsp_server {
     struct task begin_drain;
     struct list guests; /* connections lent by the program */
     struct events events;
+    void (*fallback)(void *ctx, struct wsp_request *request); /* NULL: none */
+    void *ctx;                                                /* borrowed; of it */
     struct wsps_config config;
     struct server server;
     void (*drained)(void *ctx);
     void *drained_ctx; /* borrowed until `drained` was called */
 };
+
+static inline struct wsp_server *server_owner(struct server *s)
+{
+    return container_of(s, struct wsp_server, server);
+}
 
 /* It can be used: neither NULL nor freed within this turn. */
 static inline bool server_is_usable(const struct wsp_server *s)

@@ -106,6 +106,26 @@ void http_conn_refuse(struct http_conn *c, unsigned status, const char *extra, c
     conn_finish(c);
 }
 
+bool http_conn_keeps(const struct http_conn *c)
+{
+    return c->keep_alive && !c->last && exchange_request_done(c);
+}
+
+void http_conn_respond(struct http_conn *c, struct slice response)
+{
+    c->last = !http_conn_keeps(c);
+    if (queue_append(&c->out, loop_pool(loop_of(c)), response) != WSP_OK)
+        conn_end(c, true);
+    else if (conn_flush(c))
+        conn_next(c);
+}
+
+int http_conn_release(struct http_conn *c)
+{
+    timer_clear(loop_of(c), &c->timer);
+    return stream_release(&c->stream);
+}
+
 enum wsp_err http_conn_detach(struct http_conn *c, struct stream *to,
                               void (*on_event)(struct stream *s))
 {

@@ -17,7 +17,8 @@ struct http_conn;
 struct http_conn_ops {
     /*
      * A request's head with well-formed framing has been read; `behind` is what was read after it.
-     * The owner calls http_conn_exchange, http_conn_refuse or http_conn_detach before it returns.
+     * The owner calls http_conn_exchange, http_conn_respond, http_conn_refuse, http_conn_detach or
+     * http_conn_release before it returns.
      */
     void (*on_request)(struct http_conn *c, const struct http1_head *head, struct slice behind);
     /* An upstream for the current request, opened or being opened. NULL: *why says what to answer.
@@ -95,10 +96,21 @@ void http_conn_exchange(struct http_conn *c);
  * text's newline is added. From on_request, or while nothing of a response has been sent. */
 void http_conn_refuse(struct http_conn *c, unsigned status, const char *extra, const char *text);
 
+/* From on_request: sends a complete response of the owner's. The connection goes on as
+ * http_conn_keeps has said, and so must the response. */
+void http_conn_respond(struct http_conn *c, struct slice response);
+
+/* From on_request: the client keeps the connection, and nothing of the request is left to be read.
+ */
+bool http_conn_keeps(const struct http_conn *c);
+
 /* From on_request: takes the stream away (to `to`, with its events); on_end is not called, the
  * owner frees the connection. `behind` stays valid until http_conn_fini. */
 enum wsp_err http_conn_detach(struct http_conn *c, struct stream *to,
                               void (*on_event)(struct stream *s));
+
+/* The same for the descriptor of a plain stream that is ours, out of the loop. */
+int http_conn_release(struct http_conn *c);
 
 /* Ends it after the current response; at once when there is none. */
 void http_conn_drain(struct http_conn *c);

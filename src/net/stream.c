@@ -321,6 +321,14 @@ void stream_finish(struct stream *s)
     wait_pending(s);
 }
 
+int stream_release(struct stream *s)
+{
+    struct wsp_guest *nobody;
+
+    stream_set_lowat(s, 0); /* the system's own */
+    return release(s, &nobody);
+}
+
 /* Ends the session; what it has not sent yet goes to `rest`, the caller's. */
 static void end_session(struct stream *s, struct buf *rest)
 {

@@ -109,6 +109,9 @@ void stream_set_lowat(struct stream *s, unsigned bytes);
 /* Sends our end; the peer can still be heard. Safe when closed. */
 void stream_finish(struct stream *s);
 
+/* Gives the descriptor away, out of the loop, of one that is plain and ours. */
+int stream_release(struct stream *s);
+
 /* Closes it. Safe when closed. */
 void stream_close(struct stream *s);
 

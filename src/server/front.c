@@ -44,8 +44,7 @@ size_t front_proxy_header(struct front *f, enum proxy_version version, uint8_t o
     return proxy_header_write(&h, version, out);
 }
 
-/* All but the place in the listener. */
-static void forget(struct front *f)
+void front_left(struct front *f)
 {
     struct server *s = f->server;
 
@@ -60,7 +59,7 @@ static void forget(struct front *f)
 void front_free(struct front *f)
 {
     listener_release(&f->server->listener);
-    forget(f);
+    front_left(f);
 }
 
 static void on_end(struct http_conn *c)
@@ -89,7 +88,7 @@ static void upgrade(struct front *f, const struct handshake_verdict *v, struct s
     }
     start.stream = &f->conn.stream;
     peer_start(f->server, &start);
-    forget(f);
+    front_left(f);
 }
 
 static void on_link_request(struct front *f, const struct http1_head *head, struct slice behind)
@@ -106,6 +105,15 @@ static void on_link_request(struct front *f, const struct http1_head *head, stru
     http_conn_refuse(&f->conn, v.status, v.extra, v.body);
 }
 
+/* What nobody here wants: the program that we are in may. */
+static void fall_back(struct front *f, const struct http1_head *head, struct slice behind)
+{
+    if (f->server->fallback)
+        f->server->fallback(f, head, behind);
+    else
+        http_conn_refuse(&f->conn, 404, "", "not found");
+}
+
 static void to_service(struct front *f, const struct http1_head *head, struct slice behind,
                        const struct route *r)
 {
@@ -115,7 +123,7 @@ static void to_service(struct front *f, const struct http1_head *head, struct sl
     else if (f->service->kind != SERVICE_TCP)
         reverse_request(f, head, r->rest, r->query);
     else if (ws_wrap_request(f, head, behind))
-        forget(f);
+        front_left(f);
 }
 
 static void on_request(struct http_conn *c, const struct http1_head *head, struct slice behind)
@@ -130,8 +138,13 @@ static void on_request(struct http_conn *c, const struct http1_head *head, struc
     switch (r.kind) {
     case ROUTE_LINK:
     case ROUTE_LINK_UPGRADE:
-    case ROUTE_LINK_PATH:
         on_link_request(f, head, behind);
+        break;
+    case ROUTE_LINK_PATH:
+        if (f->server->fallback)
+            fall_back(f, head, behind);
+        else
+            on_link_request(f, head, behind);
         break;
     case ROUTE_SERVICE:
         to_service(f, head, behind, &r);
@@ -144,8 +157,10 @@ static void on_request(struct http_conn *c, const struct http1_head *head, struc
         http_conn_refuse(c, 400, "", r.wrong);
         break;
     case ROUTE_MISTYPED:
-    case ROUTE_NONE:
         http_conn_refuse(c, 404, "", "not found");
+        break;
+    case ROUTE_NONE:
+        fall_back(f, head, behind);
         break;
     }
 }

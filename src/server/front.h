@@ -51,6 +51,9 @@ size_t front_proxy_header(struct front *f, enum proxy_version version,
 /* Ends it at once. */
 void front_free(struct front *f);
 
+/* Its stream and its place in the listener are somebody else's now: frees the rest. */
+void front_left(struct front *f);
+
 /* The service whose upstreams the current request uses, or NULL. */
 void front_use(struct front *f, struct service *service);
 

@@ -4,6 +4,7 @@
 
 #include "net/tls_context.h"
 #include "server/crossing.h"
+#include "server/detached.h"
 #include "server/exit.h"
 #include "server/front.h"
 #include "server/peer.h"
@@ -137,6 +138,7 @@ enum wsp_err server_start(struct server *s, struct wsp_loop *loop, struct wsps_c
     s->memory.max = (size_t)config->memory.process_bytes;
     list_init(&s->proxied);
     list_init(&s->fronts);
+    list_init(&s->detached);
     list_init(&s->peers);
     list_init(&s->wraps);
     list_init(&s->crossings);
@@ -223,7 +225,7 @@ void server_tell(struct server *s, const struct wsp_event *e)
 void server_use_ended(struct server *s)
 {
     if (s->draining && list_empty(&s->exits.all) && list_empty(&s->fronts) &&
-        list_empty(&s->wraps) && list_empty(&s->crossings))
+        list_empty(&s->wraps) && list_empty(&s->detached) && list_empty(&s->crossings))
         task_post(s->loop, &s->drained);
 }
 
@@ -248,6 +250,8 @@ void server_stop(struct server *s)
     proxied_end_all(s);
     while (!list_empty(&s->fronts))
         front_free(front_of(s->fronts.next));
+    while (!list_empty(&s->detached))
+        detached_free(detached_of(s->detached.next));
     while (!list_empty(&s->crossings))
         crossing_free(crossing_of(s->crossings.next));
     while (!list_empty(&s->wraps))

@@ -13,6 +13,9 @@
 #include "server/certificates.h"
 #include "wsp/event.h"
 
+struct front;
+struct http1_head;
+
 struct server {
     struct wsp_loop *loop;      /* borrowed */
     struct wsps_config *config; /* borrowed; server_reload exchanges what is in it */
@@ -22,6 +25,7 @@ struct server {
     struct egress egress;
     struct list proxied;         /* connections on it that have to say for whom they are */
     struct list fronts;          /* connections on the public port that speak HTTP */
+    struct list detached;        /* those that the program has, but for what moves their bytes */
     struct list wraps;           /* those that are WebSockets in front of a TCP service */
     struct list peers;           /* links */
     struct outbound_owner exits; /* connections to targets of DYNAMIC */
@@ -39,6 +43,9 @@ struct server {
     struct timer drain;       /* until all is ended all the same */
     struct task drained;      /* calls on_drained */
     void (*on_drained)(struct server *s);
+    /* From on_request of a front, for a request that is neither for a link nor for a service;
+     * `behind` was read behind it. NULL: it gets 404. */
+    void (*fallback)(struct front *f, const struct http1_head *head, struct slice behind);
     /* Links and names; must not end anything. NULL: nobody wants to know. */
     void (*on_event)(struct server *s, const struct wsp_event *e);
     struct rate_table rate;       /* of connections from one address */
