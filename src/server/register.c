@@ -186,12 +186,15 @@ const char *register_url(struct peer *p, struct slice url, struct register_resul
     const char *why = r->text;
 
     *r = (struct register_result){0};
+    w.value[0] = '\0';
     if (forward_parse(url, &w.f, r->text, sizeof(r->text)) == WSP_OK)
         why = judge(p->server, &w, r->text, sizeof(r->text));
+    if (w.value[0]) {
+        name_it(&w);
+        memcpy(r->name, w.name, sizeof(r->name));
+    }
     if (why)
         return why;
-    name_it(&w);
-    memcpy(r->name, w.name, sizeof(r->name));
     r->holder = holder_of(p->server, w.name);
     if (r->holder && is_renewal(p, r->holder)) {
         claim_end(r->holder->claim);

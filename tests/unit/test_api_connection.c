@@ -448,8 +448,8 @@ static void test_misuse(void **state)
     c = (struct wsp_connection){.fd = 1000000};
     assert_int_equal(wsp_server_take(w->server, &nothing, &c, NULL), WSP_ERR_SYSTEM);
     c = good;
-    c.early = "\x16\x03\x01\x01 TLS";
-    c.early_len = 8;
+    c.early = "SSH-2.0-x\r\n";
+    c.early_len = 11;
     assert_int_equal(wsp_server_take(w->server, NULL, &c, &l.guest), WSP_ERR_MALFORMED);
     turn_until_idle(w->loop);
     assert_string_equal(w->log, "");
