@@ -161,3 +161,29 @@ void json_out_millis(struct json_out *j, const char *key, uint64_t us)
 {
     put_thousandths(j, key, us);
 }
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static struct slice trim_blanks(struct slice s)
+{
+    while (s.len && is_blank(s.p[s.len - 1]))
+        s.len--;
+    while (s.len && is_blank(*s.p))
+        slice_advance(&s, 1);
+    return s;
+}
+
+void json_out_members(struct json_out *j, struct slice object)
+{
+    object = trim_blanks(object);
+    if (object.len < 2 || object.p[0] != '{' || object.p[object.len - 1] != '}')
+        return;
+    object = trim_blanks(slice_of(object.p + 1, object.len - 2));
+    if (object.len == 0)
+        return;
+    begin(j, NULL);
+    put(j, object.p, object.len);
+}

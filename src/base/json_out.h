@@ -26,6 +26,9 @@ void json_out_uint(struct json_out *j, const char *key, uint64_t value);
 void json_out_bool(struct json_out *j, const char *key, bool value);
 void json_out_null(struct json_out *j, const char *key);
 
+/* The members of an object that is written already; of anything else there are none. */
+void json_out_members(struct json_out *j, struct slice object);
+
 /* Microseconds, as seconds or milliseconds with three decimals. */
 void json_out_seconds(struct json_out *j, const char *key, uint64_t us);
 void json_out_millis(struct json_out *j, const char *key, uint64_t us);

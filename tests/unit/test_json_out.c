@@ -45,6 +45,31 @@ static void test_document(void **state)
                     "\"no\":false,\"none\":null,\"s\":61.005,\"ms\":0.012}");
 }
 
+static void test_members(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{\"b\":[1],\"c\":2}", "{\"a\":1,\"b\":[1],\"c\":2,\"d\":3}"},
+        {" \n{\"b\":1}\r\n\t", "{\"a\":1,\"b\":1,\"d\":3}"},
+        {"{ }", "{\"a\":1,\"d\":3}"},
+        {"{}", "{\"a\":1,\"d\":3}"},
+        {"", "{\"a\":1,\"d\":3}"},
+        {"[1]", "{\"a\":1,\"d\":3}"},
+        {"{", "{\"a\":1,\"d\":3}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct json_out j = {0};
+
+        json_out_object(&j, NULL);
+        json_out_uint(&j, "a", 1);
+        json_out_members(&j, slice_str(cases[i][0]));
+        json_out_uint(&j, "d", 3);
+        json_out_end_object(&j);
+        assert_text(&j, cases[i][1]);
+    }
+}
+
 /* What a string becomes, and what a parser gets out of that. */
 static void test_strings(void **state)
 {
@@ -105,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_document),
+        cmocka_unit_test(test_members),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_any_bytes),
     };
