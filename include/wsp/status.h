@@ -32,8 +32,8 @@ WSP_API struct wsp_status_socket *wsp_status_open(struct wsp_loop *loop,
                                                   const struct wsp_status_options *options,
                                                   char error[WSP_ERROR_MAX]);
 
-/* The path is this one from now on. WSP_OK; on WSP_ERR_SYSTEM, with a line in `error`, it stays
- * where it is. */
+/* The path is this one from now on. WSP_OK or WSP_ERR_USAGE; on WSP_ERR_SYSTEM and WSP_ERR_NOMEM,
+ * with a line in `error`, it stays where it is. */
 WSP_API enum wsp_err wsp_status_move(struct wsp_status_socket *socket, const char *path,
                                      char error[WSP_ERROR_MAX]);
 

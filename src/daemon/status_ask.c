@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/status_place.h"
 #include "daemon/args.h"
-#include "daemon/status_place.h"
 #include "daemon/status_print.h"
 
 enum {

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/status_place.h"
+#include "base/status_place.h"
 #include "wsp/version.h"
 
 enum {
@@ -136,11 +136,28 @@ static enum wsp_err listen_at(struct status_socket *s, const char *path,
     return WSP_ERR_SYSTEM;
 }
 
+static bool directory_is_writable(const char *path)
+{
+    char directory[STATUS_PATH_MAX];
+
+    snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(path, '/') - path), path);
+    return access(directory, W_OK | X_OK) == 0;
+}
+
+/* The first place whose directory can be written to. */
+static bool usual_place(const char *program, char out[STATUS_PATH_MAX])
+{
+    for (unsigned i = 0; i < STATUS_PLACES; i++)
+        if (status_place(i, program, out) && directory_is_writable(out))
+            return true;
+    return false;
+}
+
 static enum wsp_err listen_at_usual(struct status_socket *s)
 {
     char path[STATUS_PATH_MAX], why[CONFIG_ERROR_MAX];
 
-    if (!status_place_for_daemon(s->source.program, path))
+    if (!usual_place(s->source.program, path))
         log_info(loop_log(s->loop),
                  "status: no directory for a socket: set \"status\" to have one");
     else if (listen_at(s, path, why) != WSP_OK)

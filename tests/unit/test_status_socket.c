@@ -12,8 +12,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "daemon/status_place.c" /* the daemons' own code is not in the library */
-#include "daemon/status_socket.c"
+#include "api/status_socket.c" /* how long a client has, and who is one */
 #include "unit/net_help.h"
 
 enum {
@@ -23,10 +22,11 @@ enum {
 
 struct fixture {
     struct wsp_loop *loop;
-    struct status_socket status;
-    struct status_source source;
-    char directory[32], path[64], error[CONFIG_ERROR_MAX];
-    char *filling; /* owned; the document has FILLING bytes more; NULL: it has not */
+    struct wsp_status_socket *status; /* NULL while it is closed */
+    struct wsp_status_options options;
+    char directory[32], path[64], error[WSP_ERROR_MAX];
+    size_t filling;                       /* bytes that the document has more */
+    void (*meanwhile)(struct fixture *f); /* something done while the document is asked for */
     unsigned logged;
     char line[256]; /* the last that was logged */
 };
@@ -40,18 +40,30 @@ static void on_log(void *ctx, enum wsp_log_level level, const char *line, size_t
     snprintf(f->line, sizeof(f->line), "%.*s", (int)len, line);
 }
 
-static void on_write(void *ctx, struct json_out *j)
+static char *document(void *ctx)
 {
     struct fixture *f = ctx;
+    size_t room = f->filling + 32;
+    char *text = malloc(room);
 
-    json_out_string(j, "filling", slice_of(f->filling, f->filling ? FILLING : 0));
+    if (f->meanwhile)
+        f->meanwhile(f);
+    if (text)
+        snprintf(text, room, "{\"filling\":\"%0*d\"}", (int)f->filling, 0);
+    return text;
 }
 
-static void fill(struct fixture *f)
+static bool start(struct fixture *f, const char *path)
 {
-    f->filling = malloc(FILLING);
-    assert_non_null(f->filling);
-    memset(f->filling, 'x', FILLING);
+    f->options.path = path;
+    f->status = wsp_status_open(f->loop, &f->options, f->error);
+    return f->status != NULL;
+}
+
+static void stop(struct fixture *f)
+{
+    wsp_status_close(f->status);
+    f->status = NULL;
 }
 
 static int setup(void **state)
@@ -61,12 +73,16 @@ static int setup(void **state)
     assert_non_null(f);
     f->loop = wsp_loop_new();
     assert_non_null(f->loop);
-    *loop_log(f->loop) = (struct log){.level = WSP_LOG_INFO, .write = on_log, .ctx = f};
+    wsp_loop_set_log(f->loop, WSP_LOG_INFO, on_log, f);
+    f->filling = 1;
     snprintf(f->directory, sizeof(f->directory), "/tmp/wsp-status-XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     snprintf(f->path, sizeof(f->path), "%s/wsps.sock", f->directory);
-    f->source = (struct status_source){
-        .program = "wsps", .file = "/dev/../dev/null", .write = on_write, .ctx = f};
+    f->options = (struct wsp_status_options){.program = "wsps",
+                                             .version = "1.2",
+                                             .file = "/dev/../dev/null",
+                                             .document = document,
+                                             .ctx = f};
     unsetenv("RUNTIME_DIRECTORY");
     unsetenv("XDG_RUNTIME_DIR");
     *state = f;
@@ -77,19 +93,12 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
-    status_socket_stop(&f->status);
-    status_socket_stop(&f->status);
+    stop(f);
     wsp_loop_free(f->loop);
     unlink(f->path);
     assert_int_equal(rmdir(f->directory), 0);
-    free(f->filling);
     free(f);
     return 0;
-}
-
-static enum wsp_err start(struct fixture *f, const char *path)
-{
-    return status_socket_start(&f->status, f->loop, path, &f->source, f->error);
 }
 
 /* A socket at the path that nobody listens on, or (live) somebody else does. */
@@ -144,8 +153,8 @@ static void assert_document(struct fixture *f, int fd)
     assert_string_equal(cJSON_GetObjectItem(root, "program")->valuestring, "wsps");
     assert_string_equal(cJSON_GetObjectItem(root, "config")->valuestring, "/dev/null");
     assert_int_equal(cJSON_GetObjectItem(root, "pid")->valueint, getpid());
-    assert_int_equal(strlen(cJSON_GetObjectItem(root, "filling")->valuestring),
-                     f->filling ? FILLING : 0);
+    assert_string_equal(cJSON_GetObjectItem(root, "version")->valuestring, "1.2");
+    assert_int_equal(strlen(cJSON_GetObjectItem(root, "filling")->valuestring), f->filling);
     cJSON_Delete(root);
     buf_fini(&in);
 }
@@ -156,13 +165,13 @@ static void test_answer(void **state)
     struct stat st;
 
     umask(0);
-    assert_int_equal(start(f, f->path), WSP_OK);
+    assert_true(start(f, f->path));
     assert_int_equal(stat(f->path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
     assert_document(f, ask(f));
-    fill(f);
+    f->filling = FILLING;
     assert_document(f, ask(f));
-    status_socket_stop(&f->status);
+    stop(f);
     assert_int_equal(access(f->path, F_OK), -1);
     assert_int_equal(f->logged, 0);
 }
@@ -172,7 +181,7 @@ static void test_stale_is_replaced(void **state)
     struct fixture *f = *state;
 
     close(other_socket(f, false));
-    assert_int_equal(start(f, f->path), WSP_OK);
+    assert_true(start(f, f->path));
     assert_document(f, ask(f));
 }
 
@@ -183,13 +192,13 @@ static void test_live_is_not(void **state)
     struct fixture *f = *state;
     int other = other_socket(f, true);
 
-    assert_int_equal(start(f, f->path), WSP_ERR_SYSTEM);
+    assert_false(start(f, f->path));
     assert_non_null(strstr(f->error, f->path));
     setenv("RUNTIME_DIRECTORY", f->directory, 1);
-    assert_int_equal(start(f, NULL), WSP_OK);
+    assert_true(start(f, NULL));
     assert_int_equal(f->logged, 1);
     assert_non_null(strstr(f->line, "Address already in use"));
-    status_socket_stop(&f->status);
+    stop(f);
     assert_int_equal(access(f->path, F_OK), 0);
     close(other);
 }
@@ -201,7 +210,7 @@ static void test_file_is_not(void **state)
     struct stat st;
 
     close(open(f->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-    assert_int_equal(start(f, f->path), WSP_ERR_SYSTEM);
+    assert_false(start(f, f->path));
     assert_non_null(strstr(f->error, "Address already in use"));
     assert_int_equal(lstat(f->path, &st), 0);
     assert_true(S_ISREG(st.st_mode));
@@ -219,7 +228,7 @@ static void test_places(void **state)
     setenv("RUNTIME_DIRECTORY", list, 1);
     assert_true(status_place(0, "wsps", path));
     assert_string_equal(path, f->path);
-    assert_true(status_place_for_daemon("wsps", path));
+    assert_true(usual_place("wsps", path));
     assert_string_equal(path, f->path);
     setenv("RUNTIME_DIRECTORY", "/nonexistent", 1);
     setenv("XDG_RUNTIME_DIR", f->directory, 1);
@@ -238,10 +247,10 @@ static void test_off(void **state)
     struct fixture *f = *state;
 
     setenv("RUNTIME_DIRECTORY", f->directory, 1);
-    assert_int_equal(start(f, ""), WSP_OK);
+    assert_true(start(f, ""));
     assert_int_equal(access(f->path, F_OK), -1);
-    status_socket_stop(&f->status);
-    assert_int_equal(start(f, NULL), WSP_OK);
+    stop(f);
+    assert_true(start(f, NULL));
     assert_int_equal(access(f->path, F_OK), 0);
 }
 
@@ -251,22 +260,22 @@ static void test_moves(void **state)
     struct fixture *f = *state;
     uint64_t began_us;
 
-    assert_int_equal(status_socket_move(&f->status, f->path, f->error), WSP_OK); /* not started */
+    assert_int_equal(wsp_status_move(f->status, f->path, f->error), WSP_ERR_USAGE);
     setenv("RUNTIME_DIRECTORY", f->directory, 1);
-    assert_int_equal(start(f, "/nonexistent/x"), WSP_ERR_SYSTEM);
-    assert_int_equal(start(f, ""), WSP_OK);
-    began_us = f->status.began_us;
-    assert_int_equal(status_socket_move(&f->status, "/nonexistent/x", f->error), WSP_ERR_SYSTEM);
+    assert_false(start(f, "/nonexistent/x"));
+    assert_true(start(f, ""));
+    began_us = f->status->began_us;
+    assert_int_equal(wsp_status_move(f->status, "/nonexistent/x", f->error), WSP_ERR_SYSTEM);
     assert_int_equal(access(f->path, F_OK), -1);
-    assert_int_equal(status_socket_move(&f->status, f->path, f->error), WSP_OK);
+    assert_int_equal(wsp_status_move(f->status, f->path, f->error), WSP_OK);
     assert_document(f, ask(f));
-    assert_int_equal(status_socket_move(&f->status, "/nonexistent/x", f->error), WSP_ERR_SYSTEM);
+    assert_int_equal(wsp_status_move(f->status, "/nonexistent/x", f->error), WSP_ERR_SYSTEM);
     assert_document(f, ask(f));
-    assert_int_equal(status_socket_move(&f->status, "", f->error), WSP_OK);
+    assert_int_equal(wsp_status_move(f->status, "", f->error), WSP_OK);
     assert_int_equal(access(f->path, F_OK), -1);
-    assert_int_equal(status_socket_move(&f->status, NULL, f->error), WSP_OK);
+    assert_int_equal(wsp_status_move(f->status, NULL, f->error), WSP_OK);
     assert_document(f, ask(f));
-    assert_int_equal(f->status.began_us, began_us);
+    assert_int_equal(f->status->began_us, began_us);
 }
 
 /* Those who do not read have their time, and others wait; then it is their turn. */
@@ -275,22 +284,22 @@ static void test_stalled_readers(void **state)
     struct fixture *f = *state;
     int stalled[CLIENTS_MAX], fd;
 
-    fill(f);
-    assert_int_equal(start(f, f->path), WSP_OK);
+    f->filling = FILLING;
+    assert_true(start(f, f->path));
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         stalled[i] = ask(f);
-    wait_for(f->loop, -1, list_count(&f->status.clients) == CLIENTS_MAX);
+    wait_for(f->loop, -1, list_count(&f->status->clients) == CLIENTS_MAX);
     fd = ask(f);
     turn_until_idle(f->loop);
-    assert_int_equal(list_count(&f->status.clients), CLIENTS_MAX);
-    for (struct list *n = f->status.clients.next; n != &f->status.clients; n = n->next) {
+    assert_int_equal(list_count(&f->status->clients), CLIENTS_MAX);
+    for (struct list *n = f->status->clients.next; n != &f->status->clients; n = n->next) {
         struct status_client *c = container_of(n, struct status_client, node);
 
         assert_true(c->timer.due_us <= loop_now(f->loop) + CLIENT_US);
         timer_set(f->loop, &c->timer, loop_now(f->loop)); /* now already */
     }
     assert_document(f, fd);
-    assert_true(list_empty(&f->status.clients));
+    assert_true(list_empty(&f->status->clients));
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         close(stalled[i]);
 }
@@ -301,18 +310,91 @@ static void test_ends(void **state)
     struct fixture *f = *state;
     int fd, held;
 
-    fill(f);
-    assert_int_equal(start(f, f->path), WSP_OK);
+    f->filling = FILLING;
+    assert_true(start(f, f->path));
     fd = ask(f);
-    wait_for(f->loop, -1, list_count(&f->status.clients) == 1);
+    wait_for(f->loop, -1, list_count(&f->status->clients) == 1);
     assert_int_equal(send(fd, "GET", 3, 0), 3);
     close(fd);
-    wait_for(f->loop, -1, list_empty(&f->status.clients));
+    wait_for(f->loop, -1, list_empty(&f->status->clients));
     held = ask(f);
-    wait_for(f->loop, -1, list_count(&f->status.clients) == 1);
-    status_socket_stop(&f->status);
+    wait_for(f->loop, -1, list_count(&f->status->clients) == 1);
+    stop(f);
     assert_int_equal(ask(f), -1);
     close(held);
+}
+
+static void move_away(struct fixture *f)
+{
+    f->meanwhile = NULL;
+    assert_int_equal(wsp_status_move(f->status, "", f->error), WSP_OK);
+    assert_int_equal(wsp_status_move(f->status, f->path, f->error), WSP_OK);
+}
+
+static void close_it(struct fixture *f)
+{
+    f->meanwhile = NULL;
+    stop(f);
+}
+
+static void free_loop_and_close(struct fixture *f)
+{
+    f->meanwhile = NULL;
+    wsp_loop_free(f->loop);
+    stop(f);
+    f->loop = NULL;
+}
+
+/* Who asks for the document is let down, and whoever asks next is not. */
+static void test_document_does_more(void **state)
+{
+    struct fixture *f = *state;
+    struct buf in;
+    int fd;
+
+    f->meanwhile = move_away;
+    assert_true(start(f, f->path));
+    in = read_all(f, ask(f));
+    assert_int_equal(in.len, 0);
+    buf_fini(&in);
+    assert_document(f, ask(f));
+    f->meanwhile = close_it;
+    in = read_all(f, ask(f));
+    assert_int_equal(in.len, 0);
+    buf_fini(&in);
+    assert_int_equal(access(f->path, F_OK), -1);
+    assert_true(start(f, f->path));
+    f->meanwhile = free_loop_and_close;
+    fd = ask(f);
+    wsp_loop_turn(f->loop);
+    assert_null(f->loop);
+    assert_int_equal(recv(fd, &in, 1, 0), 0);
+    close(fd);
+}
+
+static char *no_memory(void *ctx)
+{
+    (void)ctx;
+    return NULL;
+}
+
+static void test_misuse(void **state)
+{
+    struct fixture *f = *state;
+    struct wsp_status_options none = {.program = "wsps"};
+    struct buf in;
+
+    assert_null(wsp_status_open(NULL, &f->options, f->error));
+    assert_null(wsp_status_open(f->loop, NULL, NULL));
+    assert_null(wsp_status_open(f->loop, &none, f->error));
+    assert_int_equal(wsp_status_move(NULL, "", f->error), WSP_ERR_USAGE);
+    wsp_status_close(NULL);
+    f->options.document = no_memory;
+    assert_true(start(f, f->path));
+    in = read_all(f, ask(f));
+    assert_int_equal(in.len, 0);
+    wsp_loop_free(f->loop); /* the status socket holds it */
+    f->loop = NULL;
 }
 
 /* As another user: 0 when not one byte came. */
@@ -337,7 +419,7 @@ static void test_other_users(void **state)
     if (geteuid() != 0)
         skip();
     assert_int_equal(chmod(f->directory, 0755), 0);
-    assert_int_equal(start(f, f->path), WSP_OK);
+    assert_true(start(f, f->path));
     for (int open = 0; open < 2; open++) {
         int status = -1, ended[2]; /* a pipe that ends with the child */
         pid_t pid;
@@ -369,6 +451,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_moves, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stalled_readers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_document_does_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_misuse, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_users, setup, teardown),
     };
 
