@@ -125,7 +125,7 @@ struct wsp_server *wsp_server_new(struct wsp_loop *loop, const struct wsp_server
         free(s);
         return NULL;
     }
-    s->server.on_event = on_event;
+    s->server.on_event = options->event ? on_event : NULL;
     s->server.fallback = s->fallback ? request_fall_back : NULL;
     loop_ref(loop);
     return s;

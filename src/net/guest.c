@@ -167,7 +167,9 @@ static void on_task(struct task *t)
 
 void guest_finish(struct wsp_guest *g)
 {
-    g->finishing = true;
+    if (g->finished)
+        return;
+    g->finished = g->finishing = true;
     task_post(g->loop, &g->task);
 }
 

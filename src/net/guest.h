@@ -32,7 +32,7 @@ struct wsp_guest {
     bool by_calls;
     bool muted;               /* no call but `closed` */
     bool may_read, may_write; /* what the task is to tell the stream */
-    bool finishing;           /* the task is to call finish */
+    bool finished, finishing; /* our end was asked for; the task is to call finish */
     bool over;                /* and then `closed` */
     bool reset;               /* with this */
     bool ended, failed;       /* what a read has shown, and every further one shows */

@@ -56,7 +56,7 @@ static void log_start(const struct server *s)
     for (size_t i = 0; listener_address(&s->listener, i, &local); i++) {
         address_text(&local, text);
         log_info(log, "wsps: listening on %s%s%s, links on path %s", text,
-                 s->listener.passed ? " (passed by the service manager)" : "",
+                 s->listener.passed ? " (a socket that was passed)" : "",
                  s->certificates.tls ? " with TLS" : "", s->config->path);
     }
     if (s->config->proxies.header_required)

@@ -104,7 +104,7 @@ def test_failed_start_is_never_ready(farm, manager):
 
 # ---- socket activation
 
-PASSED = r"listening on {} \(passed by the service manager\), links on path /proxy"
+PASSED = r"listening on {} \(a socket that was passed\), links on path /proxy"
 
 
 def test_passed_sockets(farm, tmp_path, echo):

@@ -23,7 +23,7 @@ def test_commands_of_the_document(output):
     assert output.count("\na page of the service\n") == 2
     assert "/etc/wsp/wsps.json: configuration is fine" in output
     assert 'Status: "listening on [::]:443"' in output
-    assert "wsps: listening on [::]:443 (passed by the service manager) with TLS" in output
+    assert "wsps: listening on [::]:443 (a socket that was passed) with TLS" in output
     assert "wsps: reloaded" in output and "wspc: reloaded" in output
     assert re.findall(r"(?m)^(enabled|disabled)$", output) == ["enabled"] * 3
 

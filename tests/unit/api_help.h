@@ -31,7 +31,8 @@
 struct world {
     struct wsp_loop *loop;
     struct wsp_server *server;
-    char log[16384]; /* what was called back, one line each */
+    struct wsp_detached detached; /* for who takes one */
+    char log[16384];              /* what was called back, one line each */
 };
 
 /* Notes something that happened. */

@@ -455,6 +455,38 @@ static void test_misuse(void **state)
     assert_string_equal(w->log, "");
 }
 
+/* ---- detached: what the program lends comes back as a socket */
+
+static void detach(void *ctx, struct wsp_request *r)
+{
+    struct world *w = ctx;
+
+    assert_int_equal(wsp_request_detach(r, &w->detached), WSP_OK);
+    note(w, "%s\n", wsp_request_peer(r));
+}
+
+static void test_detach_what_was_lent(void **state)
+{
+    struct world *w = *state;
+    struct heard h = {.len = 0};
+    struct lent l;
+
+    world_serve(w, SECRET, detach, NULL);
+    assert_int_equal(lend(w, &l, &nothing), WSP_OK);
+    expect_note(w, "unknown\n");
+    lent_put(&l, "further");
+    wsp_guest_ready(l.guest, WSP_READABLE);
+    expect_text(w, w->detached.fd, &h, "further");
+    say(w->detached.fd, "an answer");
+    wait_for(w->loop, -1, l.out_len == 9);
+    close(w->detached.fd);
+    l.in_ends = true;
+    wsp_guest_ready(l.guest, WSP_READABLE);
+    expect_note(w, "closed");
+    assert_string_equal(w->log, "unknown\nfinish\nclosed\n");
+    free(w->detached.data);
+}
+
 /* ---- links */
 
 static struct wsp_request_head link_head(struct wsp_header header[8])
@@ -618,6 +650,7 @@ int main(void)
         TEST(test_drain_within_a_call),
         TEST(test_limit),
         TEST(test_misuse),
+        TEST(test_detach_what_was_lent),
         TEST(test_upgrade),
         TEST(test_take_upgraded),
         TEST(test_take_upgraded_by_calls),
