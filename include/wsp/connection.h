@@ -62,7 +62,7 @@ struct wsp_connection {
     /* We send no more; the other direction goes on. May be NULL. */
     void (*finish)(void *ctx);
     /* wsp is done with it. `reset`: something was cut off, so the peer must not take what it got
-     * for the whole. Called once after a successful hand-over. */
+     * for the whole. Called once after a successful hand-over; needed where there are callbacks. */
     void (*closed)(void *ctx, bool reset);
     void *ctx; /* borrowed until `closed` */
 };
@@ -81,8 +81,9 @@ WSP_API void wsp_guest_ready(struct wsp_guest *guest, unsigned events);
 /*
  * Hands a connection over before anything was answered. `head` NULL: it stands at the beginning of
  * `early`. *guest is set when the connection has callbacks; may be NULL else. Nothing is called
- * back before the next turn. WSP_OK; WSP_ERR_USAGE, WSP_ERR_MALFORMED (a head that is no HTTP),
- * WSP_ERR_LIMIT (limits.connections), WSP_ERR_REFUSED (draining), WSP_ERR_SYSTEM or WSP_ERR_NOMEM.
+ * back from within this. WSP_OK; WSP_ERR_USAGE, WSP_ERR_MALFORMED (a head that is no HTTP),
+ * WSP_ERR_LIMIT (limits.connections, or too long a head), WSP_ERR_REFUSED (draining),
+ * WSP_ERR_SYSTEM or WSP_ERR_NOMEM.
  */
 WSP_API enum wsp_err wsp_server_take(struct wsp_server *server, const struct wsp_request_head *head,
                                      const struct wsp_connection *connection,
