@@ -634,6 +634,8 @@ static void test_a_service_is_told_of_tls(void **state)
     wsp_config_free(o.config);
     close(fd);
     close(service);
+    wsp_server_free(w->server); /* the connection is kept, and `l` goes */
+    w->server = NULL;
 }
 
 int main(void)
