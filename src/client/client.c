@@ -49,6 +49,16 @@ enum wsp_err client_start(struct client *c, struct wsp_loop *loop, struct wspc_c
     return err;
 }
 
+struct session *client_session(const struct client *c, size_t index)
+{
+    struct list *node, *tmp;
+
+    list_each (node, tmp, &c->sessions)
+        if (!session_at(node)->draining && index-- == 0)
+            return session_at(node);
+    return NULL;
+}
+
 size_t client_servers_up(const struct client *c)
 {
     struct list *node, *tmp;

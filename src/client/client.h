@@ -51,6 +51,9 @@ void client_drain(struct client *c, void (*on_drained)(struct client *c));
 /* A session that drains has freed itself. */
 void client_session_drained(struct client *c);
 
+/* The session of an entry of `client`, by its place in the configuration, or NULL. */
+struct session *client_session(const struct client *c, size_t index);
+
 /* Entries of `client` that have a link for new channels. */
 size_t client_servers_up(const struct client *c);
 

@@ -106,11 +106,9 @@ static enum wsp_err prepare(struct client *c, struct wspc_config *with,
 
 static void give_up(struct session *s)
 {
-    struct wspc_client none = {0};
-
     log_info(loop_log(s->client->loop),
              "%s: configured no more, ending once open connections have finished", s->name);
-    registrations_withdraw_others(s, &none);
+    registrations_withdraw_all(s);
     session_drain(s);
 }
 
@@ -144,11 +142,23 @@ static void adopt(struct session *s)
     registrations_go_on(s);
 }
 
+/* Sessions stand as their entries do. */
+static void sort(struct client *c)
+{
+    for (size_t i = 0; i < c->config->client_count; i++) {
+        struct session *s = owner_of(c, &c->config->client[i]);
+
+        list_remove(&s->node);
+        list_push(&c->sessions, &s->node);
+    }
+}
+
 static void take_over(struct client *c)
 {
     struct list *node, *tmp;
 
     close_unwanted(c);
+    sort(c);
     list_each (node, tmp, &c->sessions) {
         struct session *s = session_at(node);
 

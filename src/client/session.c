@@ -53,7 +53,15 @@ static void fill_up(struct session *s, size_t wanted)
 
 void session_link_up(struct session *s)
 {
+    struct list *node, *tmp;
+
     registrations_go_on(s);
+    list_each (node, tmp, &s->users) {
+        struct session_user *u = container_of(node, struct session_user, node);
+
+        if (u->link_up)
+            u->link_up(u);
+    }
     client_links_changed(s->client);
 }
 

@@ -68,12 +68,15 @@ static inline struct session *session_at(struct list *node)
     return container_of(node, struct session, node);
 }
 
-/* A connection of a listener, so that the session can end it when it is freed. */
+/* Who opens channels: a connection of a listener, a stream of the program. The session can end it
+ * when it is freed, and waits for it when it drains. */
 struct session_user {
     struct list node;
     struct session *session;
-    void (*end)(struct session_user *u);   /* must call session_leave */
-    void (*drain)(struct session_user *u); /* the session wants to end; NULL: takes no notice */
+    void (*end)(struct session_user *u); /* must call session_leave */
+    /* The session wants to end; a link has come up. NULL: takes no notice. Both may leave. */
+    void (*drain)(struct session_user *u);
+    void (*link_up)(struct session_user *u);
 };
 
 void session_join(struct session *s, struct session_user *u, void (*end)(struct session_user *u));
