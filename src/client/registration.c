@@ -87,8 +87,17 @@ static void refused(struct registration *r, struct slice text)
     ask_next(s);
 }
 
+/* The program's part of it is over. */
+static void forget_served(struct registration *r)
+{
+    if (r->served)
+        r->served->registration = NULL;
+    r->served = NULL;
+}
+
 static void registration_free(struct registration *r)
 {
+    forget_served(r);
     chan_forget(&r->chan);
     timer_clear(loop_of(r->session), &r->timer);
     list_remove(&r->node);
@@ -256,6 +265,7 @@ static void withdraw(struct registration *r)
     bool live = chan_live(&r->chan);
     bool can_say = live && link_speaks(r->chan.link) == LINK_WSP_1;
 
+    forget_served(r);
     log_info(loop_log(loop_of(r->session)), "%s: %s is offered no more", r->session->name,
              r->remote.redacted);
     if (can_say)
@@ -267,6 +277,34 @@ static void withdraw(struct registration *r)
         set_gone(r, REGISTRATION_WANTED);
         registration_free(r);
     }
+}
+
+enum wsp_err registration_serve(struct session *s, struct wspc_remote *remote, struct served *sv)
+{
+    struct registration *r = take(s, remote);
+
+    if (!r)
+        return WSP_ERR_NOMEM;
+    r->served = sv;
+    sv->registration = r;
+    return WSP_OK;
+}
+
+void registration_withdraw(struct served *sv)
+{
+    struct session *s = sv->registration->session;
+
+    withdraw(sv->registration);
+    ask_next(s); /* it may have been the one whose answer was waited for */
+}
+
+void registrations_withdraw_all(struct session *s)
+{
+    struct list *node, *tmp;
+
+    list_each (node, tmp, &s->registrations)
+        if (!registration_at(node)->unwanted)
+            withdraw(registration_at(node));
 }
 
 /* The entry's equal, or NULL. */
@@ -284,11 +322,14 @@ void registrations_withdraw_others(struct session *s, struct wspc_client *entry)
 
     list_each (node, tmp, &s->registrations) {
         struct registration *r = registration_at(node);
-        struct wspc_remote *same = r->unwanted ? NULL : find(entry, &r->remote);
+        struct wspc_remote *same;
 
+        if (r->unwanted || r->served)
+            continue;
+        same = find(entry, &r->remote);
         if (same)
             wspc_remote_fini(same);
-        else if (!r->unwanted)
+        else
             withdraw(r);
     }
 }
@@ -341,7 +382,7 @@ void registrations_go_on(struct session *s)
     ask_next(s);
 }
 
-const struct wspc_remote *registration_find(const struct session *s, struct slice name)
+const struct registration *registration_find(const struct session *s, struct slice name)
 {
     struct list *node, *tmp;
 
@@ -349,7 +390,7 @@ const struct wspc_remote *registration_find(const struct session *s, struct slic
         const struct registration *r = registration_at(node);
 
         if (!r->unwanted && slice_eq_str(name, r->remote.name))
-            return &r->remote;
+            return r;
     }
     return NULL;
 }

@@ -9,6 +9,13 @@
 
 #define REGISTRATION_ERROR_MAX 160
 
+/* What the program serves itself, under a name: who opens it gets no connection to anywhere. */
+struct served {
+    struct registration *registration; /* NULL: its session has ended, or the name is withdrawn */
+    /* Somebody who knows the password opens it: adopts the CONNECT, or refuses it. */
+    void (*open)(struct served *sv, struct session *s, struct link *l, struct slice id);
+};
+
 enum registration_state {
     REGISTRATION_WANTED, /* to be asked for */
     REGISTRATION_ASKED,  /* CONNECT is out */
@@ -24,6 +31,7 @@ struct registration {
     char link_name[LINK_NAME_MAX];
     struct session *session;
     struct wspc_remote remote; /* owned */
+    struct served *served;     /* borrowed; NULL: it is an entry of the configuration */
     enum registration_state state;
     struct timer timer; /* for the answer, or until the next try */
     uint64_t backoff_us;
@@ -34,8 +42,17 @@ struct registration {
 /* Takes the entries out of s->config. WSP_OK or WSP_ERR_NOMEM. */
 enum wsp_err registrations_take(struct session *s);
 
-/* Withdraws those that `entry` does not have, and takes the others out of it. */
+/* Adds one for `sv`, to be asked for by registrations_go_on; `remote` is taken. WSP_OK or
+ * WSP_ERR_NOMEM. */
+enum wsp_err registration_serve(struct session *s, struct wspc_remote *remote, struct served *sv);
+
+/* `sv`, which is registered, is served no more. */
+void registration_withdraw(struct served *sv);
+
+/* Withdraws those of the configuration that `entry` does not have, and takes the others out of it;
+ * or all there are. */
 void registrations_withdraw_others(struct session *s, struct wspc_client *entry);
+void registrations_withdraw_all(struct session *s);
 
 void registrations_fini(struct session *s);
 
@@ -43,6 +60,6 @@ void registrations_fini(struct session *s);
 void registrations_go_on(struct session *s);
 
 /* What is offered under a name, or NULL. */
-const struct wspc_remote *registration_find(const struct session *s, struct slice name);
+const struct registration *registration_find(const struct session *s, struct slice name);
 
 #endif

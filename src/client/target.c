@@ -40,7 +40,7 @@ static void dial(struct session *s, struct link *l, struct slice id,
 void target_open(struct session *s, struct link *l, struct slice id,
                  const struct msg_request *request)
 {
-    const struct wspc_remote *remote;
+    const struct registration *found;
     struct forward f;
     char name[FORWARD_URL_MAX], text[512] = "";
     size_t len;
@@ -57,15 +57,17 @@ void target_open(struct session *s, struct link *l, struct slice id,
     if (forward_open_name(&f, name, sizeof(name), &len) != WSP_OK)
         len = 0;
     shown = (int)(len > NAME_SHOWN_MAX ? NAME_SHOWN_MAX : len);
-    remote = registration_find(s, slice_of(name, len));
-    if (!remote)
+    found = registration_find(s, slice_of(name, len));
+    if (!found)
         snprintf(text, sizeof(text), "%.*s not found", shown, name);
-    else if (!password_ok(remote, &f))
+    else if (!password_ok(&found->remote, &f))
         snprintf(text, sizeof(text), "%.*s password is incorrect", shown, name);
     else
         text[0] = '\0';
     if (text[0])
         link_refuse(l, id, text);
+    else if (found->served)
+        found->served->open(found->served, s, l, id);
     else
-        dial(s, l, id, remote, &f);
+        dial(s, l, id, &found->remote, &f);
 }

@@ -126,39 +126,54 @@ static char *copy(const char *p, size_t len)
     return strndup(len ? p : "", len);
 }
 
-bool wspc_remote_read(struct json_at *item, struct wspc_remote *out)
+/* What the URL says, in strings of our own. False without memory. */
+static bool take(struct forward *f, struct wspc_remote *out)
+{
+    char text[FORWARD_URL_MAX + 1];
+    bool has_password = f->mode.len == 0 && f->has_password;
+
+    forward_redact(f, text, sizeof(text));
+    out->redacted = strdup(text);
+    out->is_unix = slice_eq_str(f->scheme, "unix");
+    out->host = out->is_unix ? copy((const char *)f->path.p, f->path.len)
+                             : copy((const char *)f->host.p, f->host.len);
+    out->is_tunnel = slice_eq_str(f->scheme, "tunnel");
+    if (has_password)
+        out->password = copy((const char *)f->password.p, f->password.len);
+    if (f->port < 0)
+        f->port = slice_eq_str(f->scheme, "https") ? 443 : 80;
+    out->port = (unsigned)f->port;
+    return out->url && out->redacted && out->name && out->host && (!has_password || out->password);
+}
+
+const char *wspc_remote_parse(const char *url, struct wspc_remote *out)
 {
     char text[FORWARD_URL_MAX + 1];
     struct forward f;
-    const char *url, *why;
+    const char *why = fault(url, &f);
     size_t len;
+
+    if (why)
+        return why;
+    if (forward_write(&f, text, sizeof(text), &len) != WSP_OK)
+        return "the URL is too long";
+    out->url = copy(text, len);
+    if (forward_channel_name(&f, text, sizeof(text), &len) != WSP_OK)
+        return "the URL is too long";
+    out->name = copy(text, len);
+    return take(&f, out) ? NULL : "out of memory";
+}
+
+bool wspc_remote_read(struct json_at *item, struct wspc_remote *out)
+{
+    const char *url, *why;
 
     if (!json_expect_string(item, &url))
         return false;
-    why = fault(url, &f);
+    why = wspc_remote_parse(url, out);
     if (why)
         return json_fail(item, "%s", why);
-    if (forward_write(&f, text, sizeof(text), &len) != WSP_OK)
-        return json_fail(item, "the URL is too long");
-    out->url = copy(text, len);
-    forward_redact(&f, text, sizeof(text));
-    out->redacted = strdup(text);
-    if (forward_channel_name(&f, text, sizeof(text), &len) != WSP_OK)
-        return json_fail(item, "the URL is too long");
-    out->name = copy(text, len);
-    out->is_unix = slice_eq_str(f.scheme, "unix");
-    out->host = out->is_unix ? copy((const char *)f.path.p, f.path.len)
-                             : copy((const char *)f.host.p, f.host.len);
     out->is_overlaid = json_is_graft(item);
-    out->is_tunnel = slice_eq_str(f.scheme, "tunnel");
-    if (f.mode.len == 0 && f.has_password)
-        out->password = copy((const char *)f.password.p, f.password.len);
-    if (f.port < 0)
-        f.port = slice_eq_str(f.scheme, "https") ? 443 : 80;
-    out->port = (unsigned)f.port;
-    if (!out->url || !out->redacted || !out->name || !out->host ||
-        (f.mode.len == 0 && f.has_password && !out->password))
-        return json_fail(item, "out of memory");
     return true;
 }
 

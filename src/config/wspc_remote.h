@@ -17,6 +17,10 @@ struct wspc_remote {
     unsigned port;
 };
 
+/* From its URL. NULL, or what is wrong with it, in a text that holds no part of it;
+ * wspc_remote_fini either way. */
+const char *wspc_remote_parse(const char *url, struct wspc_remote *out);
+
 /* Reads and checks one entry. False with the document's error set; wspc_remote_fini either way,
  * which leaves an empty one. */
 bool wspc_remote_read(struct json_at *item, struct wspc_remote *out);
