@@ -3,6 +3,9 @@
 #include <stdlib.h>
 
 #include "api/config.h"
+#include "api/relay.h"
+#include "api/serve.h"
+#include "api/stream.h"
 #include "client/status.h"
 
 static struct wsp_client *owner_of(struct client *c)
@@ -20,6 +23,7 @@ static void destroy(struct wsp_client *c)
     struct wsp_loop *loop = c->loop;
 
     client_stop(&c->client);
+    servings_fini(c);
     wspc_config_fini(&c->config);
     free(c);
     loop_unref(loop);
@@ -52,6 +56,9 @@ static struct wsp_client *client_new(struct wsp_loop *loop,
         return NULL;
     c->loop = loop;
     c->links_only = options->links_only;
+    list_init(&c->streams);
+    list_init(&c->relays);
+    list_init(&c->servings);
     task_init(&c->end, on_end);
     events_init(&c->events, loop, options->event, options->ctx);
     return c;
@@ -97,6 +104,8 @@ void wsp_client_free(struct wsp_client *c)
         return;
     c->dying = true;
     events_fini(&c->events);
+    streams_orphan(c);
+    relays_silence(c);
     if (loop_in_turn(c->loop))
         loop_end_later(c->loop, &c->end);
     else
@@ -119,7 +128,9 @@ enum wsp_err wsp_client_reload(struct wsp_client *c, struct wsp_config *config,
     err = load(c, config, &with, text);
     if (err == WSP_OK)
         err = client_reload(&c->client, &with, text);
-    if (err != WSP_OK)
+    if (err == WSP_OK)
+        servings_go_on(c);
+    else
         error_set(error, "%s", text);
     wspc_config_fini(&with);
     return err;

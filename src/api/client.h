@@ -14,6 +14,9 @@ struct wsp_client {
     struct events events;
     struct wspc_config config;
     struct client client;
+    struct list streams;  /* struct wsp_stream: borrowed, those that the program has */
+    struct list relays;   /* struct relayed: owned, until they are over */
+    struct list servings; /* struct serving: owned */
     void (*drained)(void *ctx);
     void *drained_ctx; /* borrowed until `drained` was called */
 };

@@ -18,8 +18,10 @@ void link_wait_cancel(struct link_wait *w)
 
 static void done(struct link_wait *w, enum wsp_err why, const char *text)
 {
+    struct session *s = w->user.session;
+
     link_wait_cancel(w);
-    w->on_done(w, why, text);
+    w->on_done(w, s, why, text);
 }
 
 static void on_timer(struct timer *t)

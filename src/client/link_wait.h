@@ -8,9 +8,9 @@
 struct link_wait {
     struct session_user user;
     struct timer timer;
-    /* WSP_OK: there is one. Else WSP_ERR_REFUSED or WSP_ERR_LOST, and why there will be none. It
-     * has left the session, and the owner may free it. */
-    void (*on_done)(struct link_wait *w, enum wsp_err why, const char *text);
+    /* WSP_OK: `s` has one. Else WSP_ERR_REFUSED or WSP_ERR_LOST, and why there will be none. It has
+     * left the session, and the owner may free it. */
+    void (*on_done)(struct link_wait *w, struct session *s, enum wsp_err why, const char *text);
 };
 
 /* For as long as an answer may take (time.open). WSP_OK or WSP_ERR_NOMEM. */
