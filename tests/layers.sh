@@ -69,11 +69,12 @@ check "server includes nothing of client" foreign_includes server base proto cor
 check "client includes nothing of server" foreign_includes client base proto core net http config
 check "api includes nothing of the daemons" \
     foreign_includes api base proto core net http config server client
-check "daemon includes nothing of server and client" \
-    foreign_includes daemon base proto core net config
+check "daemon includes only base and include/wsp" foreign_includes daemon base
+check "wsps includes only base, daemon and include/wsp" foreign_includes wsps base daemon
+check "wspc includes only base, daemon and include/wsp" foreign_includes wspc base daemon
 check "include/wsp has no third-party header" public_third_party
 
-check "only net/loop_lws.c includes libwebsockets.h" strays libwebsockets 'src/net/loop_lws\.c:'
+check "only daemon/loop_lws.c includes libwebsockets.h" strays libwebsockets 'src/daemon/loop_lws\.c:'
 check "only net includes openssl/ssl.h" strays openssl/ssl src/net/
 check "only daemon/sandbox.c includes seccomp.h" strays seccomp 'src/daemon/sandbox\.c:'
 check "only net includes ares.h" strays ares src/net/

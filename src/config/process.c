@@ -63,13 +63,6 @@ bool config_process_read(const struct json_at *root, struct config_process *p)
     return read_user(root, p) && read_group(root, p) && json_get_bool(root, "seccomp", &p->seccomp);
 }
 
-bool config_process_same(const struct config_process *a, const struct config_process *b)
-{
-    return config_same_text(a->user, b->user) && config_same_text(a->group, b->group) &&
-           a->uid == b->uid && a->gid == b->gid && a->seccomp == b->seccomp &&
-           a->descriptors == b->descriptors;
-}
-
 bool config_descriptors_read(const struct json_at *limits, struct config_process *p)
 {
     return json_get_int(limits, CONFIG_DESCRIPTORS_KEY, DESCRIPTORS_MIN, DESCRIPTORS_MAX,

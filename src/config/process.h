@@ -23,9 +23,6 @@ void config_process_fini(struct config_process *p);
 #define CONFIG_PROCESS_KEYS "user", "group", "seccomp"
 bool config_process_read(const struct json_at *root, struct config_process *p);
 
-/* Both say the same. */
-bool config_process_same(const struct config_process *a, const struct config_process *b);
-
 /* The key `descriptors` in an object `limits`. */
 #define CONFIG_DESCRIPTORS_KEY "descriptors"
 bool config_descriptors_read(const struct json_at *limits, struct config_process *p);

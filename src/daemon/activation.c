@@ -43,12 +43,12 @@ static struct slice name_of(const char *names, uint64_t i)
     return names ? slice_of(names, strcspn(names, ":")) : slice_str("unnamed");
 }
 
-static enum wsp_err take(struct listener_sockets *out, uint64_t count, const char *names,
-                         char error[CONFIG_ERROR_MAX])
+static enum wsp_err take(struct activation *out, uint64_t count, const char *names,
+                         char error[WSP_ERROR_MAX])
 {
-    if (count > LISTENER_SOCKETS_MAX) {
-        snprintf(error, CONFIG_ERROR_MAX, "LISTEN_FDS: more than %d sockets were passed",
-                 LISTENER_SOCKETS_MAX);
+    if (count > ACTIVATION_SOCKETS_MAX) {
+        snprintf(error, WSP_ERROR_MAX, "LISTEN_FDS: more than %d sockets were passed",
+                 ACTIVATION_SOCKETS_MAX);
         return WSP_ERR_CONFIG;
     }
     for (uint64_t i = 0; i < count; i++) {
@@ -56,7 +56,7 @@ static enum wsp_err take(struct listener_sockets *out, uint64_t count, const cha
         struct slice name = name_of(names, i);
 
         if (!listens(fd)) {
-            snprintf(error, CONFIG_ERROR_MAX,
+            snprintf(error, WSP_ERROR_MAX,
                      "LISTEN_FDS: descriptor %d (%.*s): expected a stream socket that listens", fd,
                      (int)(name.len > 64 ? 64 : name.len), (const char *)name.p);
             return WSP_ERR_CONFIG;
@@ -66,11 +66,11 @@ static enum wsp_err take(struct listener_sockets *out, uint64_t count, const cha
     return WSP_OK;
 }
 
-enum wsp_err activation_take(struct listener_sockets *out, char error[CONFIG_ERROR_MAX])
+enum wsp_err activation_take(struct activation *out, char error[WSP_ERROR_MAX])
 {
     enum wsp_err err;
 
-    *out = (struct listener_sockets){.count = 0};
+    *out = (struct activation){.count = 0};
     err = take(out, passed_count(getenv("LISTEN_PID"), getenv("LISTEN_FDS")),
                getenv("LISTEN_FDNAMES"), error);
     unsetenv("LISTEN_PID");

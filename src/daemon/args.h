@@ -18,7 +18,7 @@ struct args_option {
     const char *name;        /* "config" of --config; NULL ends the table */
     const char *value;       /* what help calls the value; NULL: a flag */
     const char *help;        /* one line */
-    const char *key;         /* the setting it makes (config/overlay.h); NULL: none */
+    const char *key;         /* the setting it makes (wsp/config.h); NULL: none */
     const char *environment; /* the variable that stands for it, with the setting itself */
     bool is_number;          /* of the setting */
     bool is_file;            /* the value names a file, whose first line is the setting */

@@ -3,61 +3,64 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+#include <wsp/version.h>
 
+#include "base/list.h"
 #include "daemon/privileges.h"
+#include "daemon/process.h"
 #include "daemon/sandbox.h"
 
 enum { OWN_DESCRIPTORS = 64 }; /* beside those of connections: log, loop, links, name servers */
 
 static void reopen_log(struct daemon *d, const char *path)
 {
-    char error[CONFIG_ERROR_MAX];
+    char error[WSP_ERROR_MAX];
 
-    if (log_output_reopen(&d->log, path, error) != WSP_OK)
-        log_error(loop_log(d->loop), "%s: the log stays where it is: %s", d->program, error);
+    if (log_output_reopen(&d->output, path, error) != WSP_OK)
+        log_error(&d->log, "%s: the log stays where it is: %s", d->program, error);
 }
 
-void daemon_set_log(struct daemon *d, const struct config_log *log)
+static void set_level(struct daemon *d, enum wsp_log_level level)
 {
-    loop_log(d->loop)->level = log->level;
-    if (!config_same_text(d->log.path, log->output))
-        reopen_log(d, log->output);
+    d->log.level = level;
+    wsp_loop_set_log(d->loop, level, d->log.write, d->log.ctx);
 }
 
 /* A reload begins and ends here. */
 static void reload(struct daemon *d)
 {
-    struct log *log = loop_log(d->loop);
-    char error[CONFIG_ERROR_MAX];
+    char error[WSP_ERROR_MAX];
 
-    reopen_log(d, d->log.path); /* whatever comes of the rest: it may have been rotated away */
+    reopen_log(d, d->output.path); /* whatever comes of the rest: it may have been rotated away */
     if (d->ending)
         return;
     notify_reloading(&d->notify);
-    log_info(log, "%s: Hangup, reading the configuration again", d->program);
+    log_info(&d->log, "%s: Hangup, reading the configuration again", d->program);
     if (d->on_reload(d->ctx, error) == WSP_OK)
-        log_info(log, "%s: reloaded", d->program);
+        log_info(&d->log, "%s: reloaded", d->program);
     else
-        log_error(log, "%s: not reloaded, nothing has changed: %s", d->program, error);
+        log_error(&d->log, "%s: not reloaded, nothing has changed: %s", d->program, error);
     notify_ready(&d->notify);
 }
 
 static void end(struct daemon *d, int signal_number)
 {
     if (d->ending) {
-        log_info(loop_log(d->loop), "%s: second signal, ending at once", d->program);
+        log_info(&d->log, "%s: second signal, ending at once", d->program);
         daemon_end(d);
         return;
     }
-    log_info(loop_log(d->loop), "%s: %s, ending once open connections have finished", d->program,
+    log_info(&d->log, "%s: %s, ending once open connections have finished", d->program,
              strsignal(signal_number));
     d->ending = true;
-    status_socket_stop(&d->status);
+    wsp_status_close(d->status);
+    d->status = NULL;
     notify_stopping(&d->notify, "ending once open connections have finished");
     d->on_end(d->ctx);
 }
@@ -76,12 +79,11 @@ static bool ignores_hangup(void)
     return sigaction(SIGHUP, NULL, &inherited) == 0 && inherited.sa_handler == SIG_IGN;
 }
 
-static void on_signal(struct watch *w, unsigned events)
+static void on_signal(struct loop_lws_watch *w)
 {
     struct daemon *d = container_of(w, struct daemon, signals);
     struct signalfd_siginfo info = {0};
 
-    (void)events;
     if (read(w->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return;
     if (info.ssi_signo == SIGHUP && d->on_reload && !is_hangup(&info))
@@ -90,11 +92,10 @@ static void on_signal(struct watch *w, unsigned events)
         end(d, (int)info.ssi_signo);
 }
 
-/* Blocked and read from a descriptor, so that they arrive between events, never within one. */
-static bool watch_signals(struct daemon *d)
+/* Blocked and read from a descriptor, so that they arrive between turns, never within one. */
+static bool take_signals(struct daemon *d)
 {
     sigset_t set;
-    int fd;
 
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set);
@@ -103,19 +104,14 @@ static bool watch_signals(struct daemon *d)
     sigaddset(&set, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return false;
-    fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (fd < 0)
-        return false;
-    d->signals.on_event = on_signal;
-    if (watch_start(d->loop, &d->signals, fd, POLLER_READ | POLLER_LEVEL) == WSP_OK)
-        return true;
-    close(fd);
-    return false;
+    d->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    d->signals.readable = on_signal;
+    return d->signals.fd >= 0;
 }
 
 /* To the number that is set, else as far as the system allows. */
-static enum wsp_err set_descriptor_limit(const struct config_process *process,
-                                         char error[CONFIG_ERROR_MAX])
+static enum wsp_err set_descriptor_limit(const struct wsp_process *process,
+                                         char error[WSP_ERROR_MAX])
 {
     rlim_t wanted = (rlim_t)process->descriptors;
     struct rlimit limit;
@@ -127,7 +123,7 @@ static enum wsp_err set_descriptor_limit(const struct config_process *process,
         limit.rlim_max = wanted; /* only root may */
     if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || !wanted)
         return WSP_OK;
-    snprintf(error, CONFIG_ERROR_MAX,
+    snprintf(error, WSP_ERROR_MAX,
              "limits.descriptors: %ld is more than this process may have: raise its hard limit "
              "(ulimit -Hn, LimitNOFILE=)",
              process->descriptors);
@@ -139,7 +135,7 @@ void daemon_expect_connections(const struct daemon *d, size_t count)
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < count + OWN_DESCRIPTORS)
-        log_warn(loop_log(d->loop),
+        log_warn(&d->log,
                  "%s: no more than %ju descriptors for up to %zu connections (limits.connections): "
                  "raise the hard limit or limits.descriptors, or lower limits.connections",
                  d->program, (uintmax_t)limit.rlim_cur, count);
@@ -157,40 +153,51 @@ static void return_memory(void)
 void daemon_expect_reload(const struct daemon *d, const char *file)
 {
     if (file && access(file, R_OK) < 0)
-        log_warn(loop_log(d->loop), "%s: a reload will fail, %s cannot be read any more: %s",
-                 d->program, file, strerror(errno));
+        log_warn(&d->log, "%s: a reload will fail, %s cannot be read any more: %s", d->program,
+                 file, strerror(errno));
 }
 
-enum wsp_err daemon_open(struct daemon *d, const char *program, const struct config_log *log,
-                         const struct config_process *process, char error[CONFIG_ERROR_MAX])
+static enum wsp_err failed(char error[WSP_ERROR_MAX], const char *what)
+{
+    snprintf(error, WSP_ERROR_MAX, "%s: %s", what, strerror(errno));
+    return WSP_ERR_SYSTEM;
+}
+
+static enum wsp_err open_loop(struct daemon *d, char error[WSP_ERROR_MAX])
+{
+    d->loop = wsp_loop_new();
+    if (!d->loop)
+        return failed(error, "event loop");
+    wsp_loop_on_freed(d->loop, return_memory);
+    set_level(d, d->log.level);
+    if (!take_signals(d))
+        return failed(error, "signals");
+    d->lws = loop_lws_new(d->loop);
+    if (d->lws && loop_lws_watch(d->lws, &d->signals))
+        return WSP_OK;
+    snprintf(error, WSP_ERROR_MAX, "libwebsockets cannot start its event loop");
+    return WSP_ERR_SYSTEM;
+}
+
+enum wsp_err daemon_open(struct daemon *d, const char *program, const struct wsp_process *process,
+                         char error[WSP_ERROR_MAX])
 {
     enum wsp_err err;
 
-    *d = (struct daemon){.program = program, .signals.fd = -1, .log.fd = -1, .notify.fd = -1};
+    *d = (struct daemon){.program = program,
+                         .log.level = process->log_level,
+                         .signals.fd = -1,
+                         .output.fd = -1,
+                         .notify.fd = -1};
     err = set_descriptor_limit(process, error);
     if (err == WSP_OK)
         err = privileges_drop(process, error);
+    if (err == WSP_OK)
+        err = log_output_open(&d->output, process->log_output, &d->log, error);
     if (err != WSP_OK)
         return err;
-    d->loop = wsp_loop_new();
-    if (!d->loop) {
-        snprintf(error, CONFIG_ERROR_MAX, "event loop: %s", strerror(errno));
-        return WSP_ERR_SYSTEM;
-    }
-    wsp_loop_on_freed(d->loop, return_memory);
-    if (log_output_open(&d->log, log, loop_log(d->loop), error) != WSP_OK)
-        return WSP_ERR_SYSTEM;
-    notify_open(&d->notify, d->loop);
-    if (!watch_signals(d)) {
-        snprintf(error, CONFIG_ERROR_MAX, "signals: %s", strerror(errno));
-        return WSP_ERR_SYSTEM;
-    }
-    d->lws = loop_lws_new(d->loop);
-    if (!d->lws) {
-        snprintf(error, CONFIG_ERROR_MAX, "libwebsockets cannot start its event loop");
-        return WSP_ERR_SYSTEM;
-    }
-    return WSP_OK;
+    notify_open(&d->notify, &d->log);
+    return open_loop(d, error);
 }
 
 /* A filter that cannot be had is no reason to serve nobody: it is the last of several walls. */
@@ -199,52 +206,64 @@ static void enter_sandbox(const struct daemon *d)
     const char *why;
 
     if (sandbox_enter(&why))
-        log_info(loop_log(d->loop), "%s: system calls are filtered", d->program);
+        log_info(&d->log, "%s: system calls are filtered", d->program);
     else
-        log_info(loop_log(d->loop), "%s: system calls are not filtered: %s", d->program, why);
+        log_info(&d->log, "%s: system calls are not filtered: %s", d->program, why);
 }
 
-enum wsp_err daemon_ready(struct daemon *d, const struct config_process *process,
-                          char error[CONFIG_ERROR_MAX])
+static void give_sign_of_life(void *ctx)
+{
+    struct daemon *d = ctx;
+
+    notify_alive(&d->notify);
+}
+
+enum wsp_err daemon_ready(struct daemon *d, const struct wsp_process *process,
+                          char error[WSP_ERROR_MAX])
 {
     enum wsp_err err = privileges_settle(process, error);
 
     if (err != WSP_OK)
         return err;
     if (process->user || process->group)
-        log_info(loop_log(d->loop), "%s: runs as %s", d->program,
+        log_info(&d->log, "%s: runs as %s", d->program,
                  process->user ? process->user : process->group);
     if (process->seccomp)
         enter_sandbox(d);
     notify_ready(&d->notify);
+    if (d->notify.watchdog_us)
+        loop_lws_tick(d->lws, d->notify.watchdog_us, give_sign_of_life, d);
     return WSP_OK;
 }
 
-void daemon_note_process(const struct daemon *d, const struct config_process *before,
-                         const struct config_process *now)
+void daemon_reconfigure(struct daemon *d, const struct wsp_process *before,
+                        const struct wsp_process *now)
 {
-    if (!config_process_same(before, now))
-        log_warn(loop_log(d->loop),
+    char error[WSP_ERROR_MAX];
+
+    set_level(d, now->log_level);
+    if (!process_same_text(d->output.path, now->log_output))
+        reopen_log(d, now->log_output);
+    if (!process_same(before, now))
+        log_warn(&d->log,
                  "%s: user, group, seccomp and limits.descriptors change with a restart only",
                  d->program);
-}
-
-void daemon_set_status(struct daemon *d, const char *path)
-{
-    char error[CONFIG_ERROR_MAX];
-
-    if (status_socket_move(&d->status, path, error) != WSP_OK)
-        log_error(loop_log(d->loop), "%s: the status socket stays where it is: %s", d->program,
-                  error);
+    if (wsp_status_move(d->status, now->status, error) != WSP_OK)
+        log_error(&d->log, "%s: the status socket stays where it is: %s", d->program, error);
 }
 
 enum wsp_err daemon_start_status(struct daemon *d, const char *path, const char *file,
-                                 char error[CONFIG_ERROR_MAX])
+                                 char *(*document)(void *ctx), char error[WSP_ERROR_MAX])
 {
-    struct status_source source = {
-        .program = d->program, .file = file, .write = d->on_status, .ctx = d->ctx};
+    struct wsp_status_options options = {.program = d->program,
+                                         .version = WSP_VERSION,
+                                         .file = file,
+                                         .path = path,
+                                         .document = document,
+                                         .ctx = d->ctx};
 
-    return status_socket_start(&d->status, d->loop, path, &source, error);
+    d->status = wsp_status_open(d->loop, &options, error);
+    return d->status ? WSP_OK : WSP_ERR_SYSTEM;
 }
 
 void daemon_run(struct daemon *d)
@@ -259,15 +278,11 @@ void daemon_end(struct daemon *d)
 
 void daemon_close(struct daemon *d)
 {
-    int fd = d->signals.fd;
-
-    status_socket_stop(&d->status);
+    wsp_status_close(d->status);
     loop_lws_free(d->lws);
     notify_close(&d->notify);
-    if (d->loop)
-        watch_stop(d->loop, &d->signals);
-    if (fd >= 0)
-        close(fd);
+    if (d->signals.fd >= 0)
+        close(d->signals.fd);
     wsp_loop_free(d->loop);
-    log_output_close(&d->log);
+    log_output_close(&d->output);
 }

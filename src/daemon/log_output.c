@@ -68,7 +68,7 @@ static void close_file(struct log_output *o)
     free(o->path);
 }
 
-enum wsp_err log_output_reopen(struct log_output *o, const char *path, char error[CONFIG_ERROR_MAX])
+enum wsp_err log_output_reopen(struct log_output *o, const char *path, char error[WSP_ERROR_MAX])
 {
     struct log_output next = {.fd = STDOUT_FILENO};
 
@@ -76,7 +76,7 @@ enum wsp_err log_output_reopen(struct log_output *o, const char *path, char erro
         next.path = strdup(path);
         next.fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
         if (next.fd < 0 || !next.path) {
-            snprintf(error, CONFIG_ERROR_MAX, "log.output: %s: %s", path, strerror(errno));
+            snprintf(error, WSP_ERROR_MAX, "log.output: %s: %s", path, strerror(errno));
             close_file(&next);
             return WSP_ERR_SYSTEM;
         }
@@ -87,12 +87,13 @@ enum wsp_err log_output_reopen(struct log_output *o, const char *path, char erro
     return WSP_OK;
 }
 
-enum wsp_err log_output_open(struct log_output *o, const struct config_log *config, struct log *log,
-                             char error[CONFIG_ERROR_MAX])
+enum wsp_err log_output_open(struct log_output *o, const char *path, struct log *log,
+                             char error[WSP_ERROR_MAX])
 {
     *o = (struct log_output){.fd = -1};
-    *log = (struct log){.level = config->level, .write = write_line, .ctx = o};
-    return log_output_reopen(o, config->output, error);
+    log->write = write_line;
+    log->ctx = o;
+    return log_output_reopen(o, path, error);
 }
 
 void log_output_to_stderr(struct log_output *o)

@@ -6,7 +6,10 @@
 #ifndef DAEMON_LOG_OUTPUT_H
 #define DAEMON_LOG_OUTPUT_H
 
-#include "config/common.h"
+#include <stdbool.h>
+#include <wsp/err.h>
+
+#include "base/log.h"
 
 struct log_output {
     int fd;       /* owned unless it is standard output */
@@ -14,15 +17,15 @@ struct log_output {
     char *path;   /* owned; NULL: standard output */
 };
 
-/* Opens it and connects `log` to it. Errors as for log_output_reopen, which leave it closed. */
-enum wsp_err log_output_open(struct log_output *o, const struct config_log *config, struct log *log,
-                             char error[CONFIG_ERROR_MAX]);
+/* Opens it at `path` (NULL: standard output) and connects `log` to it, whose level is set already.
+ * Errors as for log_output_reopen, which leave it closed. */
+enum wsp_err log_output_open(struct log_output *o, const char *path, struct log *log,
+                             char error[WSP_ERROR_MAX]);
 
-/* Goes on at `path` (NULL: standard output), which is opened anew even if it is there already: the
+/* Goes on at `path`, which is opened anew even if it is there already: the
  * file may have been renamed. On failure it goes on as before; `error` gets "log.output: FILE:
  * reason". WSP_OK or WSP_ERR_SYSTEM. */
-enum wsp_err log_output_reopen(struct log_output *o, const char *path,
-                               char error[CONFIG_ERROR_MAX]);
+enum wsp_err log_output_reopen(struct log_output *o, const char *path, char error[WSP_ERROR_MAX]);
 
 /* Standard output is for something else: the log goes to standard error, unless it goes to a file.
  */

@@ -26,7 +26,7 @@ static void tell(const struct notify *n, const char *lines)
                       n->to_len);
     while (sent < 0 && errno == EINTR);
     if (sent < 0)
-        log_debug(loop_log(n->loop), "notify: %s", strerror(errno));
+        log_debug(n->log, "notify: %s", strerror(errno));
 }
 
 static void tell_with_status(const struct notify *n, const char *state)
@@ -37,12 +37,10 @@ static void tell_with_status(const struct notify *n, const char *state)
     tell(n, lines);
 }
 
-static void on_watchdog(struct timer *t)
+void notify_alive(const struct notify *n)
 {
-    struct notify *n = container_of(t, struct notify, watchdog);
-
-    tell(n, "WATCHDOG=1\n");
-    timer_set(n->loop, t, loop_now(n->loop) + n->watchdog_us); /* was set before: cannot fail */
+    if (n->ready)
+        tell(n, "WATCHDOG=1\n");
 }
 
 static bool set_name(struct notify *n, const char *name)
@@ -66,12 +64,12 @@ static void open_socket(struct notify *n, const char *name)
     const struct timeval timeout = {.tv_sec = SEND_TIMEOUT_S};
 
     if (!set_name(n, name)) {
-        log_warn(loop_log(n->loop), "notify: NOTIFY_SOCKET is no path and no abstract name");
+        log_warn(n->log, "notify: NOTIFY_SOCKET is no path and no abstract name");
         return;
     }
     n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (n->fd < 0)
-        log_warn(loop_log(n->loop), "notify: %s", strerror(errno));
+        log_warn(n->log, "notify: %s", strerror(errno));
     else
         setsockopt(n->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 }
@@ -89,11 +87,11 @@ static uint64_t watchdog_interval(const char *interval, const char *pid)
     return us / 2;
 }
 
-void notify_open(struct notify *n, struct wsp_loop *loop)
+void notify_open(struct notify *n, const struct log *log)
 {
     const char *name = getenv("NOTIFY_SOCKET");
 
-    *n = (struct notify){.loop = loop, .fd = -1, .watchdog.fire = on_watchdog};
+    *n = (struct notify){.log = log, .fd = -1};
     if (name)
         open_socket(n, name);
     if (n->fd >= 0)
@@ -107,9 +105,6 @@ void notify_ready(struct notify *n)
 {
     n->ready = true;
     tell_with_status(n, "READY=1\n");
-    if (n->watchdog_us &&
-        timer_set(n->loop, &n->watchdog, loop_now(n->loop) + n->watchdog_us) != WSP_OK)
-        log_error(loop_log(n->loop), "notify: out of memory for the watchdog");
 }
 
 void notify_reloading(struct notify *n)
@@ -149,7 +144,6 @@ void notify_close(struct notify *n)
 {
     if (n->fd < 0)
         return;
-    timer_clear(n->loop, &n->watchdog);
     close(n->fd);
     n->fd = -1;
 }

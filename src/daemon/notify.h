@@ -6,30 +6,33 @@
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "net/loop.h"
+#include "base/log.h"
 
-#define NOTIFY_STATUS_MAX 160 /* bytes of a status line, its NUL included */
+#define NOTIFY_STATUS_MAX 192 /* bytes of a status line, its NUL included */
 
 struct notify {
-    struct wsp_loop *loop; /* borrowed */
+    const struct log *log; /* borrowed */
     int fd;                /* owned; -1: nobody wants to know */
     struct sockaddr_un to;
     socklen_t to_len;
     bool ready, stopping;
     char status[NOTIFY_STATUS_MAX]; /* the last one, without newline */
-    struct timer watchdog;
-    uint64_t watchdog_us; /* between two signs of life; 0: none are wanted */
+    uint64_t watchdog_us;           /* between two signs of life; 0: none are wanted */
 };
 
 /* Takes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the environment. What cannot be used
  * is logged, and then nothing is sent. */
-void notify_open(struct notify *n, struct wsp_loop *loop);
+void notify_open(struct notify *n, const struct log *log);
 
-/* What was configured is in use, after the start or after a reload; begins the signs of life. */
+/* What was configured is in use, after the start or after a reload. */
 void notify_ready(struct notify *n);
+
+/* A sign of life: to be called each time that watchdog_us have passed, if it is set. */
+void notify_alive(const struct notify *n);
 
 /* A reload begins; notify_ready ends it, whatever came of it. */
 void notify_reloading(struct notify *n);

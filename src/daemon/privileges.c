@@ -3,15 +3,16 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static enum wsp_err failed(char error[CONFIG_ERROR_MAX], const char *what)
+static enum wsp_err failed(char error[WSP_ERROR_MAX], const char *what)
 {
-    snprintf(error, CONFIG_ERROR_MAX, "user: %s: %s", what, strerror(errno));
+    snprintf(error, WSP_ERROR_MAX, "user: %s: %s", what, strerror(errno));
     return WSP_ERR_SYSTEM;
 }
 
@@ -31,17 +32,17 @@ static bool keep_capabilities(uint32_t mask)
     return syscall(SYS_capset, &header, data) == 0;
 }
 
-static bool is_already(const struct config_process *p)
+static bool is_already(const struct wsp_process *p)
 {
     return (!p->user || geteuid() == p->uid) && getegid() == p->gid;
 }
 
-enum wsp_err privileges_drop(const struct config_process *p, char error[CONFIG_ERROR_MAX])
+enum wsp_err privileges_drop(const struct wsp_process *p, char error[WSP_ERROR_MAX])
 {
     if ((!p->user && !p->group) || is_already(p))
         return WSP_OK;
     if (geteuid() != 0) {
-        snprintf(error, CONFIG_ERROR_MAX,
+        snprintf(error, WSP_ERROR_MAX,
                  "%s: only root can become another one, and this process runs as uid %u: start it "
                  "as root, or leave the key out",
                  p->user ? "user" : "group", geteuid());
@@ -63,7 +64,7 @@ enum wsp_err privileges_drop(const struct config_process *p, char error[CONFIG_E
 }
 
 /* What must be impossible is tried, since no return value of the calls before proves it. */
-static bool is_user_for_good(const struct config_process *p)
+static bool is_user_for_good(const struct wsp_process *p)
 {
     uid_t uid[3];
     gid_t gid[3];
@@ -76,13 +77,13 @@ static bool is_user_for_good(const struct config_process *p)
     return setresuid(0, 0, 0) < 0;
 }
 
-enum wsp_err privileges_settle(const struct config_process *p, char error[CONFIG_ERROR_MAX])
+enum wsp_err privileges_settle(const struct wsp_process *p, char error[WSP_ERROR_MAX])
 {
     if (p->user && p->uid != 0) {
         if (!keep_capabilities(0))
             return failed(error, "dropping capabilities");
         if (!is_user_for_good(p)) {
-            snprintf(error, CONFIG_ERROR_MAX, "user: the process could become root again");
+            snprintf(error, WSP_ERROR_MAX, "user: the process could become root again");
             return WSP_ERR_SYSTEM;
         }
     }

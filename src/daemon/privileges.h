@@ -6,15 +6,14 @@
 #ifndef DAEMON_PRIVILEGES_H
 #define DAEMON_PRIVILEGES_H
 
-#include "config/json.h"
-#include "config/process.h"
+#include <wsp/config.h>
 
 /* Becomes the user and group of `p`, if they are set and not the present ones. WSP_OK, or an error
  * with a line in `error`. */
-enum wsp_err privileges_drop(const struct config_process *p, char error[CONFIG_ERROR_MAX]);
+enum wsp_err privileges_drop(const struct wsp_process *p, char error[WSP_ERROR_MAX]);
 
 /* The start is over: gives up what was kept for it, and for good any way to more. WSP_OK, or an
  * error with a line in `error`, also when the process could still become root. */
-enum wsp_err privileges_settle(const struct config_process *p, char error[CONFIG_ERROR_MAX]);
+enum wsp_err privileges_settle(const struct wsp_process *p, char error[WSP_ERROR_MAX]);
 
 #endif

@@ -2,12 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINE_BYTES_MAX 8192 /* more than any setting may have */
+#include "daemon/process.h"
+
+#define LINE_BYTES_MAX 8192              /* more than any setting may have */
+#define FILE_BYTES_MAX (1024 * 1024 + 1) /* more than a configuration may have */
+#define ORIGIN_MAX 32
 
 static size_t count_given(const struct args *args, const struct args_option *o)
 {
@@ -20,17 +26,17 @@ static size_t count_given(const struct args *args, const struct args_option *o)
 
 /* "-D", "-D 2" when there are several, or the variable's name. */
 static void name_origin(const struct args *args, const struct args_given *g, size_t number,
-                        char out[JSON_ORIGIN_MAX])
+                        char out[ORIGIN_MAX])
 {
     char label[ARGS_LABEL_MAX];
 
     args_label(g->option, label);
     if (g->from_environment)
-        snprintf(out, JSON_ORIGIN_MAX, "%s", g->option->environment);
+        snprintf(out, ORIGIN_MAX, "%s", g->option->environment);
     else if (count_given(args, g->option) > 1)
-        snprintf(out, JSON_ORIGIN_MAX, "%.20s %zu", label, number);
+        snprintf(out, ORIGIN_MAX, "%.20s %zu", label, number);
     else
-        snprintf(out, JSON_ORIGIN_MAX, "%s", label);
+        snprintf(out, ORIGIN_MAX, "%s", label);
 }
 
 static void warn_of_readers(const struct args *args, const char *file, int fd)
@@ -62,7 +68,7 @@ static const char *read_line(int fd, char line[LINE_BYTES_MAX])
 }
 
 static char *first_line(const struct args *args, const char *file, const char *origin,
-                        char error[CONFIG_ERROR_MAX])
+                        char error[WSP_ERROR_MAX])
 {
     char line[LINE_BYTES_MAX] = "", *copy = NULL;
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -74,68 +80,181 @@ static char *first_line(const struct args *args, const char *file, const char *o
         fault = "out of memory";
     }
     if (!copy)
-        snprintf(error, CONFIG_ERROR_MAX, "%s: %.300s: %s", origin, file, fault);
+        snprintf(error, WSP_ERROR_MAX, "%s: %.300s: %s", origin, file, fault);
     if (fd >= 0)
         close(fd);
     explicit_bzero(line, sizeof(line));
     return copy;
 }
 
-static bool add_setting(const struct args *args, const struct args_given *g, size_t number,
-                        struct overlay *out, char error[CONFIG_ERROR_MAX])
+/* NaN, which no setting can be, when it is no number. */
+static double number_of(const char *text)
 {
-    struct overlay_value *v = &out->value[out->count++];
+    char *end;
+    double number = strtod(text, &end);
 
-    *v = (struct overlay_value){.key = strdup(g->option->key),
-                                .type = g->option->is_number ? OVERLAY_NUMBER : OVERLAY_STRING};
-    name_origin(args, g, number, v->origin);
-    if (g->option->is_file && !g->from_environment)
-        v->text = first_line(args, g->text, v->origin, error);
-    else
-        v->text = strdup(g->text);
-    return v->key && v->text;
+    return *text && !*end ? number : (double)NAN;
 }
 
-enum wsp_err settings_overlay(const struct args *args, struct overlay *out,
-                              char error[CONFIG_ERROR_MAX])
+static enum wsp_err set(struct wsp_config *config, const struct args_option *o, const char *text,
+                        const char *origin)
 {
-    snprintf(error, CONFIG_ERROR_MAX, "out of memory");
-    *out = (struct overlay){.value = calloc(args->given_count + 1, sizeof(*out->value))};
-    if (!out->value)
-        return WSP_ERR_CONFIG;
-    if (args_has(args, "json") && !args_has(args, "status")) {
-        snprintf(error, CONFIG_ERROR_MAX, "--json: expected --status with it");
-        return WSP_ERR_USAGE;
+    if (o->is_number)
+        return wsp_config_set_number(config, o->key, number_of(text), origin);
+    return wsp_config_set(config, o->key, text, origin);
+}
+
+static enum wsp_err add_setting(const struct args *args, const struct args_given *g, size_t number,
+                                struct wsp_config *config, char error[WSP_ERROR_MAX])
+{
+    bool is_file = g->option->is_file && !g->from_environment;
+    char origin[ORIGIN_MAX], *line = NULL;
+    enum wsp_err err;
+
+    name_origin(args, g, number, origin);
+    if (is_file) {
+        line = first_line(args, g->text, origin, error);
+        if (!line)
+            return WSP_ERR_CONFIG;
     }
+    err = set(config, g->option, line ? line : g->text, origin);
+    if (line)
+        explicit_bzero(line, strlen(line));
+    free(line);
+    return err;
+}
+
+/* In the order of the table. */
+static enum wsp_err add_settings(const struct args *args, struct wsp_config *config,
+                                 char error[WSP_ERROR_MAX])
+{
     for (const struct args_option *o = args->option; o->name; o++) {
         size_t number = 0;
 
-        for (size_t i = 0; o->key && i < args->given_count; i++)
-            if (args->given[i].option == o &&
-                !add_setting(args, &args->given[i], ++number, out, error))
-                return WSP_ERR_CONFIG;
+        for (size_t i = 0; o->key && i < args->given_count; i++) {
+            enum wsp_err err;
+
+            if (args->given[i].option != o)
+                continue;
+            err = add_setting(args, &args->given[i], ++number, config, error);
+            if (err != WSP_OK)
+                return err;
+        }
     }
     return WSP_OK;
 }
 
-const char *settings_file(const struct args *args, const char *enough, const char *usual)
+/* Up to `cap` bytes of it, or NULL with what failed in `out`. */
+static const char *read_file(const char *file, char *out, size_t cap, size_t *len)
 {
-    if (args_has(args, "config"))
-        return args_value(args, "config");
-    return args_has(args, enough) ? NULL : usual;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    ssize_t n = 1;
+
+    *len = 0;
+    if (fd < 0)
+        return "cannot open";
+    while (*len < cap && (n = read(fd, out + *len, cap - *len)) > 0)
+        *len += (size_t)n;
+    close(fd);
+    return n < 0 ? "cannot read" : NULL;
 }
 
-bool settings_has_file(const struct args *args, const char *file)
-{
-    return file && (args_has(args, "config") || access(file, F_OK) == 0);
-}
-
-void settings_advise(const struct args *args, const char *file, const char *enough,
-                     char error[CONFIG_ERROR_MAX])
+/* When the usual file is the one to read and not there, adds what does without it. */
+static void advise(const struct settings *s, char error[WSP_ERROR_MAX])
 {
     size_t n = strlen(error);
 
-    if (file && !settings_has_file(args, file))
-        snprintf(error + n, CONFIG_ERROR_MAX - n, ": -c FILE names another, %s does without",
-                 enough);
+    if (!settings_has_file(s))
+        snprintf(error + n, WSP_ERROR_MAX - n, ": -c FILE names another, %s does without",
+                 s->rules->enough_form);
+}
+
+/* As a text, since it is judged again when the rights to read it have been given up. */
+static enum wsp_err add_file(const struct settings *s, const char *file, struct wsp_config *config,
+                             char error[WSP_ERROR_MAX])
+{
+    char *text = malloc(FILE_BYTES_MAX);
+    enum wsp_err err = WSP_ERR_NOMEM;
+    const char *failed;
+    size_t len;
+
+    if (!text)
+        return err;
+    failed = read_file(file, text, FILE_BYTES_MAX, &len);
+    if (failed) {
+        snprintf(error, WSP_ERROR_MAX, "%.300s: %s: %s", file, failed, strerror(errno));
+        advise(s, error);
+        err = WSP_ERR_CONFIG;
+    } else {
+        err = wsp_config_text(config, file, text, len);
+    }
+    explicit_bzero(text, len);
+    free(text);
+    return err;
+}
+
+static enum wsp_err judge(const struct settings *s, struct configured *out,
+                          char error[WSP_ERROR_MAX])
+{
+    struct wsp_process process;
+    enum wsp_err err = wsp_config_check(out->config, s->rules->role, &process, error);
+
+    if (err != WSP_OK)
+        return err;
+    snprintf(error, WSP_ERROR_MAX, "out of memory");
+    return process_copy(&out->process, &process) ? WSP_OK : WSP_ERR_NOMEM;
+}
+
+enum wsp_err settings_load(const struct settings *s, struct configured *out,
+                           char error[WSP_ERROR_MAX])
+{
+    const char *file = settings_file(s);
+    enum wsp_err err;
+
+    *out = (struct configured){.config = wsp_config_new()};
+    snprintf(error, WSP_ERROR_MAX, "out of memory");
+    if (!out->config)
+        return WSP_ERR_NOMEM;
+    if (args_has(&s->args, "json") && !args_has(&s->args, "status")) {
+        snprintf(error, WSP_ERROR_MAX, "--json: expected --status with it");
+        return WSP_ERR_USAGE;
+    }
+    err = add_settings(&s->args, out->config, error);
+    if (err == WSP_OK && file)
+        err = add_file(s, file, out->config, error);
+    return err == WSP_OK ? judge(s, out, error) : err;
+}
+
+void configured_fini(struct configured *c)
+{
+    wsp_config_free(c->config);
+    process_fini(&c->process);
+    c->config = NULL;
+}
+
+int settings_parse(struct settings *s, const struct settings_rules *rules, int argc, char **argv)
+{
+    *s = (struct settings){
+        .rules = rules,
+        .args = {.program = rules->program, .option = rules->option, .examples = rules->examples}};
+    return args_parse(&s->args, argc, argv);
+}
+
+void settings_fini(struct settings *s)
+{
+    args_fini(&s->args);
+}
+
+const char *settings_file(const struct settings *s)
+{
+    if (args_has(&s->args, "config"))
+        return args_value(&s->args, "config");
+    return args_has(&s->args, s->rules->enough) ? NULL : s->rules->file;
+}
+
+bool settings_has_file(const struct settings *s)
+{
+    const char *file = settings_file(s);
+
+    return file && (args_has(&s->args, "config") || access(file, F_OK) == 0);
 }

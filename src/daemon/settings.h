@@ -1,8 +1,9 @@
-/* From the command line to the overlay of a configuration. */
+/* The command line of a daemon, and the configuration that it and the file make together. */
 #ifndef DAEMON_SETTINGS_H
 #define DAEMON_SETTINGS_H
 
-#include "config/common.h"
+#include <wsp/config.h>
+
 #include "daemon/args.h"
 
 /* Rows that both tables have; the second ends a table. */
@@ -31,24 +32,46 @@
         .name = NULL                                                                  \
     }
 
-/*
- * The settings of the command line, in the order of its table, the files that hold secrets read
- * anew. A warning about one that others can read goes to standard error. WSP_OK, or WSP_ERR_CONFIG
- * or WSP_ERR_USAGE with a line in `error`; overlay_fini either way.
- */
-enum wsp_err settings_overlay(const struct args *args, struct overlay *out,
-                              char error[CONFIG_ERROR_MAX]);
+/* What is one daemon's own in them. */
+struct settings_rules {
+    enum wsp_role role;
+    const char *program;
+    const struct args_option *option; /* the table */
+    const char *examples;
+    const char *file;        /* of the configuration, unless --config names another */
+    const char *enough;      /* the option that makes a file needless: "port" */
+    const char *enough_form; /* as people write it: "-p PORT" */
+};
 
-/* The file to read: that of --config, none (NULL) when the option `enough` makes one needless, or
- * `usual`. */
-const char *settings_file(const struct args *args, const char *enough, const char *usual);
+struct settings {
+    const struct settings_rules *rules; /* borrowed */
+    struct args args;
+};
+
+/* Parses; returns as args_parse. settings_fini either way. */
+int settings_parse(struct settings *s, const struct settings_rules *rules, int argc, char **argv);
+void settings_fini(struct settings *s);
+
+/* The file to read: that of --config, none (NULL) when it is needless, or the usual one. */
+const char *settings_file(const struct settings *s);
 
 /* Whether that file has to be read: one that was not asked for need not be there. */
-bool settings_has_file(const struct args *args, const char *file);
+bool settings_has_file(const struct settings *s);
 
-/* When the usual file is the one to read and not there, adds to `error` what does without it: "-p
- * PORT". */
-void settings_advise(const struct args *args, const char *file, const char *enough,
-                     char error[CONFIG_ERROR_MAX]);
+/* A configuration that was judged and found good. */
+struct configured {
+    struct wsp_config *config;  /* owned; NULL: none */
+    struct wsp_process process; /* its own copy (daemon/process.h) */
+};
+
+/*
+ * The file with the command line over it. Can be called again, and reads the file and those that
+ * hold secrets anew then. A warning about one of these that others can read goes to standard error.
+ * WSP_OK; WSP_ERR_CONFIG, WSP_ERR_USAGE or WSP_ERR_NOMEM with a line in `error`; configured_fini
+ * either way.
+ */
+enum wsp_err settings_load(const struct settings *s, struct configured *out,
+                           char error[WSP_ERROR_MAX]);
+void configured_fini(struct configured *c);
 
 #endif

@@ -53,16 +53,16 @@ static const char *reason(int error)
 }
 
 /* Adds "PATH: why" to the line. */
-static void add_reason(char error[CONFIG_ERROR_MAX], const char *path)
+static void add_reason(char error[WSP_ERROR_MAX], const char *path)
 {
     const char *why = reason(errno);
     size_t n = strlen(error);
 
-    snprintf(error + n, CONFIG_ERROR_MAX - n, "%s%s: %s", n ? "; " : "", path, why);
+    snprintf(error + n, WSP_ERROR_MAX - n, "%s%s: %s", n ? "; " : "", path, why);
 }
 
 /* At the first place where one answers. */
-static int connect_to_usual(const char *program, char error[CONFIG_ERROR_MAX])
+static int connect_to_usual(const char *program, char error[WSP_ERROR_MAX])
 {
     char path[STATUS_PATH_MAX];
 
@@ -79,7 +79,7 @@ static int connect_to_usual(const char *program, char error[CONFIG_ERROR_MAX])
     return -1;
 }
 
-static int open_socket(const char *program, const char *path, char error[CONFIG_ERROR_MAX])
+static int open_socket(const char *program, const char *path, char error[WSP_ERROR_MAX])
 {
     int fd;
 
@@ -87,7 +87,7 @@ static int open_socket(const char *program, const char *path, char error[CONFIG_
     if (!path)
         return connect_to_usual(program, error);
     if (!*path) {
-        snprintf(error, CONFIG_ERROR_MAX, "\"status\" is off in the configuration");
+        snprintf(error, WSP_ERROR_MAX, "\"status\" is off in the configuration");
         return -1;
     }
     fd = connect_to(path);
@@ -113,7 +113,7 @@ static const char *receive(int fd, struct buf *in)
     return in->len ? NULL : "the daemon gives no answer: only its user and root may ask";
 }
 
-int status_ask(const char *program, const char *path, bool json, char error[CONFIG_ERROR_MAX])
+int status_ask(const char *program, const char *path, bool json, char error[WSP_ERROR_MAX])
 {
     struct buf in = {0};
     int fd = open_socket(program, path, error);
@@ -130,6 +130,6 @@ int status_ask(const char *program, const char *path, bool json, char error[CONF
     buf_fini(&in);
     if (!why)
         return EXIT_OK;
-    snprintf(error, CONFIG_ERROR_MAX, "%s", why);
+    snprintf(error, WSP_ERROR_MAX, "%s", why);
     return EXIT_START;
 }

@@ -1,7 +1,5 @@
 #include "wspc/settings.h"
 
-#include "daemon/settings.h"
-
 /* --server stands first: it adds the entry of `client` that the others go into. */
 static const struct args_option options[] = {
     {.letter = 's',
@@ -40,43 +38,17 @@ static const struct args_option options[] = {
     SETTINGS_COMMON_OPTIONS("configuration file (default: wspc.json, none with -s)"),
 };
 
-int wspc_settings_parse(struct args *args, int argc, char **argv)
-{
-    *args = (struct args){
-        .program = "wspc",
-        .option = options,
-        .examples =
-            "examples, each with -s ws://example.com:8010 --auth-file secret:\n"
-            "  wspc -D socks5://127.0.0.1:1080 -D http://127.0.0.1:8118  forward proxy\n"
-            "  wspc -R 'http://127.0.0.1:8080?mode=path&value=app'       offer a web service\n"
-            "  wspc -R tcp://ssh:password@127.0.0.1:22                   offer a channel\n"
-            "  wspc -L tcp://ssh:password@127.0.0.1:2200                 use it at a port\n"
-            "  wspc -W ssh:password                                      use it as a pipe\n",
-    };
-    return args_parse(args, argc, argv);
-}
-
-const char *wspc_settings_file(const struct args *args)
-{
-    return settings_file(args, "server", "wspc.json");
-}
-
-enum wsp_err wspc_settings_load(const struct args *args, struct wspc_config *config,
-                                char error[CONFIG_ERROR_MAX])
-{
-    const char *file = wspc_settings_file(args);
-    struct overlay overlay;
-    enum wsp_err err = settings_overlay(args, &overlay, error);
-
-    wspc_config_init(config);
-    if (err == WSP_OK) {
-        const struct config_source from = {.file = file, .over = &overlay};
-
-        err = wspc_config_load(config, &from, error);
-        settings_advise(args, file, "-s URL", error);
-    }
-    if (err == WSP_OK && args_has(args, "channel"))
-        wspc_config_keep_one(config);
-    overlay_fini(&overlay);
-    return err;
-}
+const struct settings_rules wspc_settings = {
+    .role = WSP_CLIENT,
+    .program = "wspc",
+    .option = options,
+    .examples = "examples, each with -s ws://example.com:8010 --auth-file secret:\n"
+                "  wspc -D socks5://127.0.0.1:1080 -D http://127.0.0.1:8118  forward proxy\n"
+                "  wspc -R 'http://127.0.0.1:8080?mode=path&value=app'       offer a web service\n"
+                "  wspc -R tcp://ssh:password@127.0.0.1:22                   offer a channel\n"
+                "  wspc -L tcp://ssh:password@127.0.0.1:2200                 use it at a port\n"
+                "  wspc -W ssh:password                                      use it as a pipe\n",
+    .file = "wspc.json",
+    .enough = "server",
+    .enough_form = "-s URL",
+};

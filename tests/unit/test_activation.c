@@ -78,8 +78,8 @@ static void set(const char *name, const char *value)
 /* In a process of its own, whose descriptors from 3 on are those of the case. */
 static bool holds(const struct activation_case *c)
 {
-    char own[32], error[CONFIG_ERROR_MAX] = "";
-    struct listener_sockets sockets;
+    char own[32], error[WSP_ERROR_MAX] = "";
+    struct activation sockets;
     enum wsp_err err;
 
     for (int fd = 3; fd < 3 + (int)COUNT(c->passed); fd++) {

@@ -18,7 +18,7 @@ struct fixture {
     char a[PATH_MAX_HERE], b[PATH_MAX_HERE], moved[PATH_MAX_HERE], nowhere[PATH_MAX_HERE];
     struct log_output out;
     struct log log;
-    char error[CONFIG_ERROR_MAX];
+    char error[WSP_ERROR_MAX];
 };
 
 static int setup(void **state)
@@ -50,11 +50,10 @@ static int teardown(void **state)
     return 0;
 }
 
-static void open_log(struct fixture *f, char *path)
+static void open_log(struct fixture *f, const char *path)
 {
-    struct config_log config = {.level = WSP_LOG_INFO, .output = path};
-
-    assert_int_equal(log_output_open(&f->out, &config, &f->log, f->error), WSP_OK);
+    f->log.level = WSP_LOG_INFO;
+    assert_int_equal(log_output_open(&f->out, path, &f->log, f->error), WSP_OK);
 }
 
 /* The file's lines are these words, each behind a time and a level. */
@@ -125,7 +124,7 @@ static void test_elsewhere(void **state)
 static void test_cannot_be_opened(void **state)
 {
     struct fixture *f = *state;
-    char want[CONFIG_ERROR_MAX];
+    char want[WSP_ERROR_MAX];
 
     open_log(f, f->a);
     snprintf(want, sizeof(want), "log.output: %s: %s", f->nowhere, strerror(ENOENT));

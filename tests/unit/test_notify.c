@@ -14,7 +14,7 @@
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 struct fixture {
-    struct wsp_loop *loop;
+    struct log log;
     struct notify notify;
     int manager; /* the service manager's socket */
     char name[64];
@@ -56,9 +56,7 @@ static int setup(void **state)
 
     assert_non_null(f);
     f->manager = -1;
-    f->loop = wsp_loop_new();
-    assert_non_null(f->loop);
-    *loop_log(f->loop) = (struct log){.level = WSP_LOG_DEBUG, .write = on_log, .ctx = f};
+    f->log = (struct log){.level = WSP_LOG_DEBUG, .write = on_log, .ctx = f};
     *state = f;
     return 0;
 }
@@ -73,7 +71,6 @@ static int teardown(void **state)
         close(f->manager);
     if (f->name[0] == '/')
         unlink(f->name);
-    wsp_loop_free(f->loop);
     free(f);
     return 0;
 }
@@ -122,7 +119,7 @@ static void test_states(void **state)
     struct fixture *f = *state;
 
     listen_as_manager(f, false);
-    notify_open(&f->notify, f->loop);
+    notify_open(&f->notify, &f->log);
     assert_null(getenv("NOTIFY_SOCKET"));
     tell_all(&f->notify);
     expect_all(f);
@@ -134,7 +131,7 @@ static void test_abstract_name(void **state)
     struct fixture *f = *state;
 
     listen_as_manager(f, true);
-    notify_open(&f->notify, f->loop);
+    notify_open(&f->notify, &f->log);
     tell_all(&f->notify);
     expect_all(f);
 }
@@ -143,7 +140,7 @@ static void test_nobody_listens(void **state)
 {
     struct fixture *f = *state;
 
-    notify_open(&f->notify, f->loop);
+    notify_open(&f->notify, &f->log);
     tell_all(&f->notify);
     assert_int_equal(f->notify.fd, -1);
     assert_int_equal(f->logged, 0);
@@ -157,7 +154,7 @@ static void test_manager_gone(void **state)
     listen_as_manager(f, false);
     close(f->manager);
     f->manager = -1;
-    notify_open(&f->notify, f->loop);
+    notify_open(&f->notify, &f->log);
     tell_all(&f->notify);
     assert_in_range(f->logged, 1, 5);
 }
@@ -173,7 +170,7 @@ static void test_unusable_names(void **state)
     too_long[sizeof(too_long) - 1] = '\0';
     for (size_t i = 0; i <= COUNT(names); i++) {
         setenv("NOTIFY_SOCKET", i < COUNT(names) ? names[i] : too_long, 1);
-        notify_open(&f->notify, f->loop);
+        notify_open(&f->notify, &f->log);
         assert_int_equal(f->notify.fd, -1);
         assert_int_equal(f->logged, i + 1);
     }
@@ -205,7 +202,7 @@ static void test_watchdog_variables(void **state)
         setenv("NOTIFY_SOCKET", f->name, 1);
         setenv("WATCHDOG_USEC", watchdogs[i].usec, 1);
         setenv("WATCHDOG_PID", watchdogs[i].pid ? watchdogs[i].pid : own, 1);
-        notify_open(&f->notify, f->loop);
+        notify_open(&f->notify, &f->log);
         assert_int_equal(f->notify.watchdog_us, watchdogs[i].interval_us);
         assert_null(getenv("WATCHDOG_USEC"));
         assert_null(getenv("WATCHDOG_PID"));
@@ -213,21 +210,21 @@ static void test_watchdog_variables(void **state)
     }
 }
 
-/* Signs of life come with the loop's turns, and not before READY. */
+/* No sign of life before READY. */
 static void test_watchdog(void **state)
 {
     struct fixture *f = *state;
 
     listen_as_manager(f, false);
     setenv("WATCHDOG_USEC", "2000", 1);
-    notify_open(&f->notify, f->loop);
-    turn_until_idle(f->loop);
+    notify_open(&f->notify, &f->log);
+    notify_alive(&f->notify);
     assert_false(receive(f));
     notify_ready(&f->notify);
     expect(f, "READY=1\nSTATUS=\n");
     for (int i = 0; i < 3; i++) {
-        wait_for(f->loop, f->manager, receive(f));
-        assert_string_equal(f->got, "WATCHDOG=1\n");
+        notify_alive(&f->notify);
+        expect(f, "WATCHDOG=1\n");
     }
 }
 

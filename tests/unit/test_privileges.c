@@ -50,18 +50,18 @@ static int bind_low(void)
     return port > 900 ? port : 0;
 }
 
-static struct config_process nobody(void)
+static struct wsp_process nobody(void)
 {
     const struct passwd *found = getpwnam("nobody");
 
     check(found);
-    return (struct config_process){.user = "nobody", .uid = found->pw_uid, .gid = found->pw_gid};
+    return (struct wsp_process){.user = "nobody", .uid = found->pw_uid, .gid = found->pw_gid};
 }
 
 static void drop_and_settle(void)
 {
-    struct config_process p = nobody();
-    char error[CONFIG_ERROR_MAX];
+    struct wsp_process p = nobody();
+    char error[WSP_ERROR_MAX];
     gid_t group;
 
     check(privileges_drop(&p, error) == WSP_OK);
@@ -78,8 +78,8 @@ static void drop_and_settle(void)
 
 static void group_only(void)
 {
-    struct config_process p = {.group = "x", .gid = 4321};
-    char error[CONFIG_ERROR_MAX];
+    struct wsp_process p = {.group = "x", .gid = 4321};
+    char error[WSP_ERROR_MAX];
     gid_t group;
 
     check(privileges_drop(&p, error) == WSP_OK);
@@ -91,8 +91,8 @@ static void group_only(void)
 
 static void nothing_set(void)
 {
-    struct config_process p = {.seccomp = true};
-    char error[CONFIG_ERROR_MAX];
+    struct wsp_process p = {.seccomp = true};
+    char error[WSP_ERROR_MAX];
 
     check(privileges_drop(&p, error) == WSP_OK);
     check(privileges_settle(&p, error) == WSP_OK);
@@ -102,8 +102,8 @@ static void nothing_set(void)
 
 static void not_root(void)
 {
-    struct config_process p = nobody();
-    char error[CONFIG_ERROR_MAX];
+    struct wsp_process p = nobody();
+    char error[WSP_ERROR_MAX];
 
     check(setgid(4321) == 0 && setuid(4321) == 0);
     check(privileges_drop(&p, error) == WSP_ERR_CONFIG);
@@ -114,8 +114,8 @@ static void not_root(void)
 /* Somebody who only seems to be the user, since root is what it can return to. */
 static void could_return(void)
 {
-    struct config_process p = nobody();
-    char error[CONFIG_ERROR_MAX];
+    struct wsp_process p = nobody();
+    char error[WSP_ERROR_MAX];
 
     check(setresgid(p.gid, p.gid, p.gid) == 0 && setresuid(0, p.uid, 0) == 0);
     check(privileges_drop(&p, error) == WSP_OK);

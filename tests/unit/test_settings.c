@@ -9,9 +9,11 @@
 
 #include <sys/stat.h>
 
+#include "api/config.h"
 #include "capture.h"
 #include "daemon/args.c" /* the daemons' own code is not in the library */
 #include "daemon/args_help.c"
+#include "daemon/process.c"
 #include "daemon/settings.c"
 #define options wsps_options
 #include "wsps/settings.c"
@@ -25,8 +27,9 @@ enum { ARGS_MAX = 16, ARG_MAX_BYTES = 96 };
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 static char file[] = "/tmp/wsp_settings_XXXXXX"; /* the tests' one file */
-static struct args args;
-static char error[CONFIG_ERROR_MAX];
+static struct settings settings;
+static struct wsp_process process; /* of the last that was loaded */
+static char error[WSP_ERROR_MAX];
 static struct captured warnings;
 
 static int make_file(void **state)
@@ -40,6 +43,7 @@ static int make_file(void **state)
 static int remove_file(void **state)
 {
     (void)state;
+    process_fini(&process);
     return unlink(file);
 }
 
@@ -54,7 +58,7 @@ static void write_file(const char *text, mode_t mode)
 }
 
 /* "FILE" in the arguments is the tests' file. */
-static void parse(int (*parser)(struct args *, int, char **), const char *const argv[ARGS_MAX])
+static void parse(const struct settings_rules *rules, const char *const argv[ARGS_MAX])
 {
     static char copies[ARGS_MAX][ARG_MAX_BYTES];
     char *copy[ARGS_MAX + 2] = {(char *)"wspx"};
@@ -66,28 +70,50 @@ static void parse(int (*parser)(struct args *, int, char **), const char *const 
         snprintf(copies[argc], ARG_MAX_BYTES, "%s", text);
         copy[argc + 1] = copies[argc];
     }
-    assert_int_equal(parser(&args, argc + 1, copy), -1);
+    assert_int_equal(settings_parse(&settings, rules, argc + 1, copy), -1);
+}
+
+static enum wsp_err load_wsps_again(struct wsps_config *c)
+{
+    struct configured configured;
+    enum wsp_err err = settings_load(&settings, &configured, error);
+
+    if (err == WSP_OK)
+        err = config_load_server(configured.config, false, c, error);
+    else
+        wsps_config_init(c);
+    process_fini(&process);
+    process = configured.process;
+    configured.process = (struct wsp_process){.seccomp = false};
+    configured_fini(&configured);
+    return err;
 }
 
 static enum wsp_err load_wsps(struct wsps_config *c, const char *const argv[ARGS_MAX])
 {
     enum wsp_err err;
 
-    parse(wsps_settings_parse, argv);
+    parse(&wsps_settings, argv);
     capture_start(&warnings, stderr);
-    err = wsps_settings_load(&args, c, error);
+    err = load_wsps_again(c);
     capture_end(&warnings, stderr);
-    args_fini(&args);
+    settings_fini(&settings);
     return err;
 }
 
 static enum wsp_err load_wspc(struct wspc_config *c, const char *const argv[ARGS_MAX])
 {
+    struct configured configured;
     enum wsp_err err;
 
-    parse(wspc_settings_parse, argv);
-    err = wspc_settings_load(&args, c, error);
-    args_fini(&args);
+    parse(&wspc_settings, argv);
+    err = settings_load(&settings, &configured, error);
+    if (err == WSP_OK)
+        err = config_load_client(configured.config, c, error);
+    else
+        wspc_config_init(c);
+    configured_fini(&configured);
+    settings_fini(&settings);
     return err;
 }
 
@@ -105,8 +131,8 @@ static void test_wsps_without_a_file(void **state)
     assert_string_equal(c.host, "example.com");
     assert_string_equal(c.bind, "::1");
     assert_null(c.auth);
-    assert_int_equal(c.log.level, WSP_LOG_DEBUG);
-    assert_string_equal(c.log.output, "x.log");
+    assert_int_equal(process.log_level, WSP_LOG_DEBUG);
+    assert_string_equal(process.log_output, "x.log");
     wsps_config_fini(&c);
 }
 
@@ -117,19 +143,19 @@ static void test_wsps_over_a_file(void **state)
     struct wsps_config c;
 
     (void)state;
-    parse(wsps_settings_parse, argv);
+    parse(&wsps_settings, argv);
     write_file("{\"port\":80,\"path\":\"/a\",\"log\":{\"level\":\"trace\"}}", 0600);
-    assert_int_equal(wsps_settings_load(&args, &c, error), WSP_OK);
+    assert_int_equal(load_wsps_again(&c), WSP_OK);
     assert_int_equal(c.port, 81);
     assert_string_equal(c.path, "/a");
     assert_int_equal(c.log.level, WSP_LOG_WARN);
     wsps_config_fini(&c);
     write_file("{\"path\":\"/b\"}", 0600);
-    assert_int_equal(wsps_settings_load(&args, &c, error), WSP_OK);
+    assert_int_equal(load_wsps_again(&c), WSP_OK);
     assert_int_equal(c.port, 81);
     assert_string_equal(c.path, "/b");
     wsps_config_fini(&c);
-    args_fini(&args);
+    settings_fini(&settings);
 }
 
 static void test_auth_file(void **state)
@@ -288,6 +314,7 @@ static void test_wspc_for_a_channel(void **state)
     write_file(TWO_ENTRIES, 0600);
     for (size_t i = 0; i < COUNT(cases); i++) {
         assert_int_equal(load_wspc(&c, cases[i].argv), WSP_OK);
+        wspc_config_keep_one(&c); /* as a client does with links_only */
         assert_int_equal(c.client_count, 1);
         assert_string_equal(c.client[0].host, cases[i].host);
         assert_int_equal(c.client[0].listener_count, cases[i].listeners);
@@ -361,25 +388,78 @@ static void test_faults_of_the_file(void **state)
     }
 }
 
+/* The library's own words, and what does without the usual file. */
+static void test_files_that_cannot_be_read(void **state)
+{
+    static const struct {
+        const char *argv[ARGS_MAX], *error;
+    } cases[] = {
+        {{"-c", "/nonexistent/f"}, "/nonexistent/f: cannot open: No such file or directory"},
+        {{"-c", "/"}, "/: cannot read: Is a directory"},
+        {{"-c", ""}, ": cannot open: No such file or directory"},
+        {{"-c", "/dev/zero"}, "/dev/zero: larger than 1 MiB"},
+        {{"-c", "/dev/null"}, "/dev/null:1:1: the file ends too early: expected a value"},
+        {{NULL},
+         "wsps.json: cannot open: No such file or directory: -c FILE names another, -p PORT does "
+         "without"},
+    };
+    struct wsps_config c;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        assert_int_equal(load_wsps(&c, cases[i].argv), WSP_ERR_CONFIG);
+        assert_string_equal(error, cases[i].error);
+        wsps_config_fini(&c);
+    }
+}
+
+/* What a daemon goes by outlives the configuration; a reload compares the two. */
+static void test_process(void **state)
+{
+    static const char *const argv[ARGS_MAX] = {"-c", "FILE"};
+    struct wsp_process before;
+    struct wsps_config c;
+
+    (void)state;
+    write_file("{\"port\":80,\"user\":\"root\",\"group\":\"root\",\"status\":\"/s\","
+               "\"limits\":{\"connections\":7}}",
+               0600);
+    assert_int_equal(load_wsps(&c, argv), WSP_OK);
+    wsps_config_fini(&c);
+    assert_string_equal(process.user, "root");
+    assert_string_equal(process.group, "root");
+    assert_string_equal(process.status, "/s");
+    assert_int_equal(process.connections, 7);
+    assert_true(process_copy(&before, &process));
+    write_file("{\"port\":80,\"user\":\"root\",\"group\":\"root\",\"status\":\"/t\"}", 0600);
+    assert_int_equal(load_wsps(&c, argv), WSP_OK);
+    wsps_config_fini(&c);
+    assert_true(process_same(&before, &process));
+    write_file("{\"port\":80,\"user\":\"root\"}", 0600);
+    assert_int_equal(load_wsps(&c, argv), WSP_OK);
+    wsps_config_fini(&c);
+    assert_false(process_same(&before, &process));
+    process_fini(&before);
+}
+
 /* A screen of 24 lines and 80 columns holds it. */
 static void test_help_fits_one_screen(void **state)
 {
-    static int (*const parser[])(struct args *, int, char **) = {wsps_settings_parse,
-                                                                 wspc_settings_parse};
+    static const struct settings_rules *const rules[] = {&wsps_settings, &wspc_settings};
     char *argv[] = {(char *)"wspx", (char *)"-h", NULL};
     struct captured out;
 
     (void)state;
-    for (size_t i = 0; i < COUNT(parser); i++) {
+    for (size_t i = 0; i < COUNT(rules); i++) {
         size_t lines = 0;
 
         capture_start(&out, stdout);
-        assert_int_equal(parser[i](&args, 2, argv), EXIT_OK);
+        assert_int_equal(settings_parse(&settings, rules[i], 2, argv), EXIT_OK);
         capture_end(&out, stdout);
         for (const char *p = out.text; *p; p += strcspn(p, "\n") + 1, lines++)
             assert_in_range(strcspn(p, "\n"), 0, 80);
         assert_in_range(lines, 10, 24);
-        args_fini(&args);
+        settings_fini(&settings);
     }
 }
 
@@ -396,6 +476,8 @@ int main(void)
         cmocka_unit_test(test_wspc_for_a_channel),
         cmocka_unit_test(test_faults_name_the_option),
         cmocka_unit_test(test_faults_of_the_file),
+        cmocka_unit_test(test_files_that_cannot_be_read),
+        cmocka_unit_test(test_process),
         cmocka_unit_test(test_help_fits_one_screen),
     };
 
