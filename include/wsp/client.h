@@ -23,8 +23,8 @@ struct wsp_client;
 struct wsp_client_options {
     struct wsp_config *config; /* as wspc.json; borrowed for the call */
     bool links_only;           /* of the entry of `client` that was added by key, or else the first
-                                * one: only its links; nothing else of the configuration is opened
-                                * or registered, and other entries are left out */
+                                * one: only its links, and what was added to it by key; all else that
+                                * the configuration would open or register is left out */
     wsp_event_handler *event;
     void *ctx; /* of `event`; borrowed until the client is freed */
 };
