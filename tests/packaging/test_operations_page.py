@@ -65,29 +65,14 @@ def output(packages, tmp_path_factory):
     return walk(tmp_path_factory, files, script + UPGRADE + PURGE, guide.prepare(PREPARE))
 
 
-def expected():
-    """(block, the block of commands above it) for each block that shows what one should see."""
-    commands = None
-    for block in guide.BLOCKS:
-        if block.language == "text":
-            yield block, commands
-        elif block.commands():
-            commands = block
-
-
-def pattern(line):
-    """A line of the page as the end of a line of the output; "…" is anything."""
-    parts = (r"\s+".join(map(re.escape, part.split())) for part in line.split("…"))
-    return r"(?m)(^|[\s:])" + r".*".join(parts) + r"\s*$"
-
-
 @pytest.mark.parametrize(
-    "block, commands", [pytest.param(*pair, id=pair[0].heading) for pair in expected()]
+    "block, commands",
+    [pytest.param(*pair, id=pair[0].heading) for pair in guide.expected(guide.BLOCKS)],
 )
 def test_what_one_should_see(output, block, commands):
     shown = guide.outputs(output)[commands.number]
     for line in block.text.splitlines():
-        found = re.search(pattern(line), shown)
+        found = re.search(guide.pattern(line), shown)
         assert found, (line, shown)
         shown = shown[found.end() :]
 

@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md, as scripts for a container."""
+"""What documents have one run; the commands of docs/operations.md as scripts for a container."""
 
 import re
 import shutil
@@ -133,9 +133,9 @@ class Piece:
         return ""
 
 
-def _pieces():
+def pieces(page):
     heading = ""
-    for number, found in enumerate(TOKEN.finditer((ROOT / "docs/operations.md").read_text())):
+    for number, found in enumerate(TOKEN.finditer((ROOT / page).read_text())):
         if found["heading"]:
             heading = found["heading"]
         elif found["span"]:
@@ -146,7 +146,23 @@ def _pieces():
             yield Piece(number, heading, found["language"], found["fenced"])
 
 
-PIECES = list(_pieces())
+def expected(blocks):
+    """(block, the block of commands above it) for each block that shows what one should see."""
+    commands = None
+    for block in blocks:
+        if block.language == "text":
+            yield block, commands
+        elif block.commands():
+            commands = block
+
+
+def pattern(line):
+    """A line of a page as the end of a line of the output; "…" is anything."""
+    parts = (r"\s+".join(map(re.escape, part.split())) for part in line.split("…"))
+    return r"(?m)(^|[\s:])" + r".*".join(parts) + r"\s*$"
+
+
+PIECES = list(pieces("docs/operations.md"))
 BLOCKS = [piece for piece in PIECES if piece.language != "span"]
 
 
