@@ -45,11 +45,12 @@ static void on_timer(struct timer *t)
     end(container_of(t, struct socks5_in, timer));
 }
 
-static void say(struct socks5_in *c, const void *bytes, size_t len)
+/* False when not all of it went out: then nothing more may be said. */
+static bool say(struct socks5_in *c, const void *bytes, size_t len)
 {
     struct iovec iov = {(void *)bytes, len};
 
-    stream_send(&c->stream, &iov, 1); /* a broken stream is seen at its next read */
+    return stream_send(&c->stream, &iov, 1) == (ssize_t)len;
 }
 
 static size_t word_answer(enum failure f, struct slice bound, uint8_t out[TUNNEL_ANSWER_MAX])
@@ -72,9 +73,10 @@ static enum wsp_err on_greeting(struct socks5_in *c, struct slice *in)
     else if (!need_auth && g.no_auth)
         method = SOCKS5_NO_AUTH;
     socks5_method_write(method, out);
-    say(c, out, sizeof(out));
     c->state = need_auth ? SOCKS5_AUTH : SOCKS5_REQUEST;
-    return method == SOCKS5_NONE_ACCEPTABLE ? WSP_ERR_REFUSED : WSP_OK;
+    if (!say(c, out, sizeof(out)) || method == SOCKS5_NONE_ACCEPTABLE)
+        return WSP_ERR_REFUSED;
+    return WSP_OK;
 }
 
 static enum wsp_err on_auth(struct socks5_in *c, struct slice *in)
@@ -92,9 +94,8 @@ static enum wsp_err on_auth(struct socks5_in *c, struct slice *in)
     user_ok = slice_eq_secret(a.user, slice_str(config->dynamic_user));
     ok = slice_eq_secret(a.password, slice_str(config->dynamic_password)) && user_ok;
     socks5_auth_status_write(ok, out);
-    say(c, out, sizeof(out));
     c->state = SOCKS5_REQUEST;
-    return ok ? WSP_OK : WSP_ERR_REFUSED;
+    return say(c, out, sizeof(out)) && ok ? WSP_OK : WSP_ERR_REFUSED;
 }
 
 /* WSP_OK: the connection is a tunnel now, or answered and closed; `c` is gone. */
