@@ -59,12 +59,22 @@ static void pass_on(struct proxied *p, const struct proxy_header *h)
     front_accept(s, release(p), &peer, &local);
 }
 
+static ssize_t receive(int fd, void *out, size_t cap, int flags)
+{
+    ssize_t n;
+
+    do
+        n = recv(fd, out, cap, flags);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 /* Only looks at the bytes until all of the header is there: those behind it are not ours. */
 static void read_header(struct proxied *p, bool hangup)
 {
     int fd = p->watch.fd;
     uint8_t bytes[PROXY_HEADER_MAX];
-    ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_PEEK);
+    ssize_t n = receive(fd, bytes, sizeof(bytes), MSG_PEEK);
     struct slice in = slice_of(bytes, n > 0 ? (size_t)n : 0);
     struct proxy_header h;
     size_t len;
@@ -78,7 +88,7 @@ static void read_header(struct proxied *p, bool hangup)
     switch (proxy_header_parse(&in, &h)) {
     case WSP_OK:
         len = (size_t)n - in.len;
-        if (recv(fd, bytes, len, 0) == (ssize_t)len)
+        if (receive(fd, bytes, len, 0) == (ssize_t)len)
             pass_on(p, &h);
         else
             fail(p, "its PROXY header cannot be read");
