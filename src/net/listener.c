@@ -16,10 +16,16 @@ enum {
     BACKLOG = 1024,
 };
 
+/* What cannot be asked for now is asked for again: else nobody would ever be accepted any more. */
 static void want(struct listener *l, bool on)
 {
+    unsigned interest = on ? POLLER_READ | POLLER_LEVEL : POLLER_LEVEL;
+    bool done = true;
+
     for (size_t i = 0; i < l->socket_count; i++)
-        watch_modify(l->loop, &l->socket[i].watch, on ? POLLER_READ | POLLER_LEVEL : POLLER_LEVEL);
+        done = watch_modify(l->loop, &l->socket[i].watch, interest) == WSP_OK && done;
+    if (!done && on)
+        timer_set(l->loop, &l->retry, loop_now(l->loop) + RETRY_US);
 }
 
 /* Out of descriptors or memory: the connection waits in the backlog, what runs goes on. */
