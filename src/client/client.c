@@ -69,12 +69,6 @@ size_t client_servers_up(const struct client *c)
     return up;
 }
 
-void client_links_changed(struct client *c)
-{
-    if (c->on_links)
-        c->on_links(c);
-}
-
 void client_tell(struct client *c, const struct wsp_event *e)
 {
     if (c->on_event)
@@ -100,7 +94,6 @@ void client_drain(struct client *c, void (*on_drained_cb)(struct client *c))
 void client_stop(struct client *c)
 {
     c->draining = false;
-    c->on_links = NULL;
     c->on_event = NULL;
     while (!list_empty(&c->sessions))
         session_free(session_at(c->sessions.next));

@@ -24,7 +24,6 @@ struct client {
     bool draining;              /* nothing new is begun */
     struct task drained;        /* calls on_drained */
     void (*on_drained)(struct client *c);
-    void (*on_links)(struct client *c); /* a link came or went; NULL: nobody wants to know */
     /* What the program may want to know; strings are borrowed. NULL: nobody does. */
     void (*on_event)(struct client *c, const struct wsp_event *e);
 };
@@ -56,9 +55,6 @@ struct session *client_session(const struct client *c, size_t index);
 
 /* Entries of `client` that have a link for new channels. */
 size_t client_servers_up(const struct client *c);
-
-/* To be called when a link came or went. */
-void client_links_changed(struct client *c);
 
 /* To be called for what the program may want to know. */
 void client_tell(struct client *c, const struct wsp_event *e);

@@ -183,6 +183,5 @@ enum wsp_err client_reload(struct client *c, struct wspc_config *with, char erro
     *with = old;
     c->memory.max = (size_t)c->config->memory.process_bytes;
     take_over(c);
-    client_links_changed(c);
     return WSP_OK;
 }

@@ -62,7 +62,6 @@ void session_link_up(struct session *s)
         if (u->link_up)
             u->link_up(u);
     }
-    client_links_changed(s->client);
 }
 
 void session_link_settled(struct session *s)
@@ -74,14 +73,12 @@ void session_link_leaving(struct session *s)
 {
     fill_up(s, (size_t)s->config->connections);
     registrations_go_on(s);
-    client_links_changed(s->client);
 }
 
 void session_link_down(struct session *s)
 {
     fill_up(s, 1);
     registrations_go_on(s);
-    client_links_changed(s->client);
 }
 
 /* ---- life */
