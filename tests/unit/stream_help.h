@@ -21,6 +21,7 @@ struct end {
 struct net {
     struct world w; /* the server, with port `port` */
     unsigned port;
+    char more[64]; /* in the entry of both: the dialect */
     struct wsp_client *a, *b;
     struct end end[4]; /* for whoever needs them; freed by the teardown */
     struct end served; /* the last stream that was accepted */
@@ -156,10 +157,11 @@ static inline void note_event(char log[16384], const struct wsp_event *e)
                                         "gone", "opened", "closed"};
     size_t len = strlen(log);
     bool counts = e->kind == WSP_CHANNEL_CLOSED;
+    const char *what;
 
+    what = e->name[0] ? e->name : e->text[0] ? e->text : e->peer;
     snprintf(log + len, 16384 - len, counts ? "%s %s %s %llu %llu\n" : "%s %s %s\n", e->link,
-             kinds[e->kind], e->name[0] ? e->name : e->text, (unsigned long long)e->sent,
-             (unsigned long long)e->received);
+             kinds[e->kind], what, (unsigned long long)e->sent, (unsigned long long)e->received);
 }
 
 static inline void on_client_event(void *ctx, const struct wsp_event *e)
@@ -205,15 +207,13 @@ static inline void net_serve(struct net *n)
 static inline struct net *net_new(const char *dialect)
 {
     struct net *n = calloc(1, sizeof(*n));
-    char more[64];
-
     assert_non_null(n);
     n->w.loop = wsp_loop_new();
     assert_non_null(n->w.loop);
     net_serve(n);
-    snprintf(more, sizeof(more), ", \"dialect\": \"%s\"", dialect);
-    n->a = client_of(n, more, n->events[0]);
-    n->b = client_of(n, more, n->events[1]);
+    snprintf(n->more, sizeof(n->more), ", \"dialect\": \"%s\"", dialect);
+    n->a = client_of(n, n->more, n->events[0]);
+    n->b = client_of(n, n->more, n->events[1]);
     wait_for(n->w.loop, -1, wsp_client_servers_up(n->a) + wsp_client_servers_up(n->b) == 2);
     return n;
 }
