@@ -41,7 +41,8 @@ WSP_API enum wsp_err wsp_stream_set_events(struct wsp_stream *stream,
 /*
  * Reads up to `cap` bytes (at least 1). The count; 0 at the far side's end; WSP_ERR_MORE when there
  * is nothing now; WSP_ERR_LOST, WSP_ERR_REFUSED when it is over and all was read; WSP_ERR_USAGE.
- * Who does not read holds up the sender of this stream, and no other.
+ * Who does not read holds up the sender of this stream, and no other; but with 0.10, once 256 KiB
+ * wait, all of its link, and after time.stall it is cut off.
  */
 WSP_API ssize_t wsp_stream_read(struct wsp_stream *stream, void *out, size_t cap);
 
