@@ -19,7 +19,8 @@ enum wsp_event_kind {
     WSP_CHANNEL_CLOSED,  /* link, channel, sent, received, text: how it ended */
 };
 
-/* Strings are borrowed for the call; those that a kind does not have are "". */
+/* Strings are borrowed for the call, and one line each: control bytes of peers are '?'. Those that
+ * a kind does not have are "". */
 struct wsp_event {
     enum wsp_event_kind kind;
     const char *link;    /* as in the log: "link 7" */

@@ -20,6 +20,16 @@ static void strings_of(struct wsp_event *e, const char **out[STRINGS])
     out[4] = &e->text;
 }
 
+/* With its NUL. Much of it comes from peers, and shall not end a line of the program's log. */
+static const char *copy_line(char *to, const char *from, size_t size)
+{
+    memcpy(to, from, size);
+    for (char *p = to; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *p = '?';
+    return to;
+}
+
 static struct noted *note(const struct wsp_event *event)
 {
     struct wsp_event e = *event;
@@ -41,7 +51,7 @@ static struct noted *note(const struct wsp_event *event)
     for (size_t i = 0; i < STRINGS; i++) {
         size_t len = strlen(*string[i]) + 1;
 
-        *string[i] = memcpy(at, *string[i], len);
+        *string[i] = copy_line(at, *string[i], len);
         at += len;
     }
     n->event = e;

@@ -291,7 +291,9 @@ static void test_bad_names(void **state)
 
     memset(longer, 'a', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
-    reload(n, n->b, ", \"remote\": [\"tcp://file@127.0.0.1:1\"]", WSP_OK);
+    reload(n, n->b, ", \"remote\": [\"tcp://file@127.0.0.1:1\", \"tcp://a%0ab@127.0.0.1:1\"]",
+           WSP_OK);
+    until(n, count(n->events[1], "registered a?b\n"));
     serve(n, n->b, "taken", NULL);
     serve(n, n->b, "a name: with /all?@#%", "pass:word@");
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
