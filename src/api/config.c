@@ -70,7 +70,7 @@ enum wsp_err wsp_config_text(struct wsp_config *c, const char *name, const char 
 {
     char *file, *copy;
 
-    if (!c || !name || (!text && len))
+    if (!c || !name || (!text && len) || len > PTRDIFF_MAX)
         return WSP_ERR_USAGE;
     file = strdup(name);
     copy = malloc(len + 1);

@@ -299,8 +299,10 @@ enum wsp_err wsp_status_move(struct wsp_status_socket *s, const char *path,
     char *before, *copy;
     enum wsp_err err;
 
-    if (!s || s->dying)
+    if (!s || s->dying) {
+        error_set(error, "status: no socket is given");
         return WSP_ERR_USAGE;
+    }
     if (same_text(path, s->path))
         return WSP_OK;
     if (!copy_text(&copy, path)) {
