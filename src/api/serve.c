@@ -78,7 +78,7 @@ static const char *enter(struct serving *sv)
 {
     struct session *s = client_session(&sv->client->client, sv->server);
     char url[FORWARD_URL_MAX + 1];
-    struct wspc_remote remote = {NULL};
+    struct wspc_remote remote = {.url = NULL};
     const char *why;
 
     if (!s)

@@ -31,7 +31,7 @@ NOT_RUN = {
     "journalctl -u wsps -f": "has no end",
     "wspc --status": "short for the one with -c, which is run",
     "kill -HUP PID": "PID stands for a number; test_reload.py",
-    "pkg-config --cflags --libs libwsp": "that package is not installed here; test_install.py",
+    "pkg-config --cflags --libs wsp": "that package is not installed here; test_install.py",
     "docker build -f packaging/Dockerfile -t wsp .": "there is no network; test_others.py",
     'docker run -d -p 8010:8010 -v "$PWD/wsps.json:/etc/wsp/wsps.json:ro" wsp': "no image",
     'docker run -d --network host -v "$PWD/wspc.json:/etc/wsp/wspc.json:ro" wsp'
