@@ -10,7 +10,7 @@ enum wsp_err wsp_stream_set_events(struct wsp_stream *st, const struct wsp_strea
 {
     if (!stream_is_usable(st))
         return WSP_ERR_USAGE;
-    st->events = events ? *events : (struct wsp_stream_events){NULL};
+    st->events = events ? *events : (struct wsp_stream_events){.opened = NULL};
     st->ctx = ctx;
     memset(&st->told, 0, sizeof(st->told));
     if (st->stage != STAGE_SHOWN)

@@ -126,25 +126,25 @@ static void test_events(void **state)
 
 static void free_ctx(void *ctx, const struct wsp_event *e)
 {
-    struct wsp_client **c = ctx;
+    struct net *n = ctx;
 
     (void)e;
-    wsp_client_free(*c);
-    assert_int_equal(wsp_client_servers(*c), 0);
-    wsp_client_free(*c);
-    *c = NULL;
+    wsp_client_free(n->a);
+    assert_int_equal(wsp_client_servers(n->a), 0);
+    wsp_client_free(n->a);
+    n->a = NULL;
 }
 
 static void test_freed_by_an_event(void **state)
 {
     struct net *n = *state;
     struct wsp_config *config = client_config(n, "");
-    struct wsp_client *c;
-    struct wsp_client_options o = {.config = config, .event = free_ctx, .ctx = &c};
+    struct wsp_client_options o = {.config = config, .event = free_ctx, .ctx = n};
 
-    c = wsp_client_new(n->w.loop, &o, NULL);
+    wsp_client_free(n->a);
+    n->a = wsp_client_new(n->w.loop, &o, NULL);
     wsp_config_free(config);
-    until(n, !c);
+    until(n, !n->a);
 }
 
 static void test_status(void **state)
