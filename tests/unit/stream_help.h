@@ -27,6 +27,7 @@ struct net {
     struct end served; /* the last stream that was accepted */
     unsigned accepts;  /* how often it was asked */
     bool refuses;      /* what it says */
+    bool drained;      /* a client that was asked to */
     void (*on_accept)(struct net *n, struct wsp_stream *s); /* first, if there is one */
     char events[2][16384];                                  /* of the clients */
 };

@@ -144,7 +144,7 @@ static void test_freed_by_an_event(void **state)
     wsp_client_free(n->a);
     n->a = wsp_client_new(n->w.loop, &o, NULL);
     wsp_config_free(config);
-    until(n, !n->a);
+    until(n, n->a == NULL);
 }
 
 static void test_status(void **state)
@@ -321,23 +321,22 @@ static void test_drain(void **state)
     struct wsp_target to = {.channel = "here"};
     struct wsp_serve sv = {.channel = "x", .accept = on_accept};
     char error[WSP_ERROR_MAX];
-    bool drained = false;
 
     serve(n, n->b, "here", NULL);
     until(n, count(n->events[1], "registered here"));
     expect_served(n);
-    assert_int_equal(wsp_client_drain(n->a, set_true, &drained), WSP_OK);
-    assert_int_equal(wsp_client_drain(n->a, set_true, &drained), WSP_ERR_USAGE);
+    assert_int_equal(wsp_client_drain(n->a, set_true, &n->drained), WSP_OK);
+    assert_int_equal(wsp_client_drain(n->a, set_true, &n->drained), WSP_ERR_USAGE);
     assert_null(wsp_client_open(n->a, &to, NULL, NULL, error));
     assert_string_equal(error, "the client is shutting down");
     assert_int_equal(wsp_client_serve(n->a, &sv, NULL), WSP_ERR_USAGE);
     reload(n, n->a, "", WSP_ERR_USAGE);
     turn_until_idle(n->w.loop);
-    assert_false(drained);
+    assert_false(n->drained);
     assert_int_equal(end_write(&n->end[0], 100), 100);
     until(n, n->served.got == 100);
     end_fini(&n->end[0]);
-    until(n, drained);
+    until(n, n->drained);
     assert_int_equal(wsp_client_servers_up(n->a), 0);
 }
 
@@ -345,12 +344,11 @@ static void test_drain(void **state)
 static void test_drain_while_waiting(void **state)
 {
     struct net *n = *state;
-    bool drained = false;
     struct wsp_client *c = client_of(n, "", n->events[0]);
 
     open_to(&n->end[0], c, (struct wsp_target){.channel = "here"});
-    assert_int_equal(wsp_client_drain(c, set_true, &drained), WSP_OK);
-    until(n, drained && n->end[0].closed);
+    assert_int_equal(wsp_client_drain(c, set_true, &n->drained), WSP_OK);
+    until(n, n->drained && n->end[0].closed);
     assert_int_equal(n->end[0].why, WSP_ERR_REFUSED);
     wsp_client_free(c);
 }
