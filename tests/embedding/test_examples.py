@@ -64,14 +64,15 @@ def test_the_web_server_goes_on(web):
 
 
 def test_links_come_and_go(web, farm, origin):
-    before = descriptors(web.daemon)
-    wspc = farm.wspc(entry(web.port, "socks5", path=LINKS))
-    proxy = f"127.0.0.1:{wspc.port('socks5')}"
-    assert fetch("--socks5-hostname", proxy, origin.url("/length/5"))
-    assert web.links() == 1
-    wspc.stop()
-    eventually(lambda: web.links() == 0, "the link has ended")
-    eventually(lambda: descriptors(web.daemon) == before, "its descriptors are closed")
+    before = descriptors(web.daemon)  # maybe with the connection of who has just looked
+    for _ in range(3):
+        wspc = farm.wspc(entry(web.port, "socks5", path=LINKS))
+        proxy = f"127.0.0.1:{wspc.port('socks5')}"
+        assert fetch("--socks5-hostname", proxy, origin.url("/length/5"))
+        assert web.links() == 1
+        wspc.stop()
+        eventually(lambda: web.links() == 0, "the link has ended")
+    eventually(lambda: descriptors(web.daemon) <= before, "their descriptors are closed")
 
 
 def test_a_wrong_secret_is_refused(web, farm):
