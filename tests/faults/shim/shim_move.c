@@ -167,18 +167,24 @@ static size_t cut(const struct iovec *iov, size_t count, size_t part, struct iov
     return n;
 }
 
-/* A file on a disk that is full takes one half of a write, as the last block does. */
+/* A disk that is full: its last block takes one half of a write, then nothing more is taken. */
 static bool disk_is_full(int fd, size_t *part)
 {
-    if (!shim_get(SHIM_DISK_FULL) || !is_kind(fd, S_IFREG))
+    static bool was_full;
+    bool had_room = !was_full;
+
+    if (!is_kind(fd, S_IFREG))
+        return false;
+    was_full = shim_get(SHIM_DISK_FULL) != 0;
+    if (!was_full)
         return false;
     shim_count(SHIM_DID_FULL);
-    if (shim_get(SHIM_DID_FULL) % 2 == 0 || *part < 2) {
-        errno = ENOSPC;
-        return true;
+    if (had_room && *part > 1) {
+        *part /= 2;
+        return false;
     }
-    *part /= 2;
-    return false;
+    errno = ENOSPC;
+    return true;
 }
 
 ssize_t send(int fd, const void *data, size_t len, int flags)
