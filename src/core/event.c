@@ -6,7 +6,7 @@ struct wsp_event channel_event(const struct link *l, const struct chan *ch, cons
     struct slice key = ch->node.key;
 
     for (size_t i = 0; i < key.len; i++)
-        id[i] = key.p[i] ? (char)key.p[i] : '?';
+        id[i] = (char)(key.p[i] ? key.p[i] : '?');
     id[key.len] = '\0';
     return (struct wsp_event){.kind = how ? WSP_CHANNEL_CLOSED : WSP_CHANNEL_OPENED,
                               .link = l->name,

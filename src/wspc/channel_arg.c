@@ -16,7 +16,7 @@ static char byte_at(const char *p)
     char digits[3] = "";
 
     if (*p != '%')
-        return is_allowed((unsigned char)*p) ? *p : '\0';
+        return (char)(is_allowed((unsigned char)*p) ? *p : '\0');
     if (!isxdigit((unsigned char)p[1]) || !isxdigit((unsigned char)p[2]))
         return '\0';
     memcpy(digits, p + 1, 2);
