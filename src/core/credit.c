@@ -2,8 +2,7 @@
 
 enum {
     GRANT_PART = 4,     /* of a window: so much is granted at a time, and may wait for the reader */
-    LAST_PART = 8,      /* of the whole: with less free ... */
-    SMALL_PART = 16,    /* ... a link that has more than this opens nothing more */
+    LAST_PART = 8,      /* of the whole: with less free, a link gets no more than its share of it */
     FIRST_SHARE = 4096, /* a new channel gets this part of what is free at most */
     PARTS = 8,          /* with each of these parts in use, the most it can get is half as much */
     ROUND_MIN_US = 500, /* two round trips count as this at least: what is nearer is fast anyway */
@@ -61,6 +60,13 @@ static size_t parts_used(const struct credit_cap *c)
     return most < PARTS ? most : (size_t)PARTS;
 }
 
+/* The last part of all is for those that have little, compared with what is left: so however many
+ * links take as much as they get, something is there for the next. */
+static bool has_its_share(const struct credit_cap *c, size_t left)
+{
+    return left < c->parent->max / LAST_PART && c->used > left / 2;
+}
+
 /* Few channels get much, and thousands still find room: what is set aside for an idle one does not
  * come back. */
 size_t credit_reserve_first(struct credit_cap *c)
@@ -68,9 +74,7 @@ size_t credit_reserve_first(struct credit_cap *c)
     size_t first = (size_t)CREDIT_WINDOW_FIRST >> parts_used(c);
     size_t n = credit_free(c) / FIRST_SHARE;
 
-    /* The last part of all is for those that have little. */
-    if (c->parent && credit_free(c->parent) < c->parent->max / LAST_PART &&
-        c->used > c->parent->max / SMALL_PART)
+    if (c->parent && has_its_share(c, room(c->parent)))
         return 0;
     if (n > first)
         n = first;

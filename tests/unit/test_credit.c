@@ -12,6 +12,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define KIB ((size_t)1024)
 #define MIB (1024 * KIB)
+#define LINKS 1024
 
 /* ---- caps */
 
@@ -129,6 +130,30 @@ static void test_reserve_first_for_many(void **state)
     for (size_t i = 0; i < 10000; i++) {
         assert_true(credit_reserve_first(&one) > 0);
         assert_true(credit_reserve_first(&other) > 0);
+    }
+}
+
+/* However many links take all that they get, one that comes later still gets a window. */
+static void test_last_part_is_shared(void **state)
+{
+    static const size_t counts[] = {1, 3, 16, 17, 100, LINKS};
+    static struct credit_cap links[LINKS];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        struct credit_cap process = {.max = 1024 * MIB};
+        struct credit_cap late = {.max = 768 * MIB, .parent = &process};
+        bool more = true;
+
+        for (size_t k = 0; k < counts[i]; k++)
+            links[k] = late;
+        while (more) {
+            more = false;
+            for (size_t k = 0; k < counts[i]; k++)
+                more |= credit_reserve_first(&links[k]) > 0;
+        }
+        for (int channels = 0; channels < 32; channels++)
+            assert_true(credit_reserve_first(&late) > 0);
     }
 }
 
@@ -354,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_reserve_first),
         cmocka_unit_test(test_reserve_first_halves),
         cmocka_unit_test(test_reserve_first_for_many),
+        cmocka_unit_test(test_last_part_is_shared),
         cmocka_unit_test(test_use),
         cmocka_unit_test(test_grants),
         cmocka_unit_test(test_grows),
