@@ -25,7 +25,7 @@ void bridge_abort(struct bridge *b, struct slice text)
 static void on_opened(struct chan *ch, struct slice bound)
 {
     struct bridge *b = end_of(ch)->bridge;
-    const char *refusal = b->on_answer(b);
+    const char *refusal = b->on_answer(b, true);
 
     if (!refusal) {
         chan_accept(&b->opener.chan, bound);
@@ -85,6 +85,14 @@ static bool other_goes_on(struct bridge_end *other, enum chan_end end)
     return other->chan.state == CHAN_DRAINING && other->chan.hazard != CHAN_QUIET;
 }
 
+/* What the opener gets to know of the service's refusal. */
+static struct slice refusal_of(struct bridge *b, struct slice text)
+{
+    const char *instead = b->on_answer(b, false);
+
+    return instead ? slice_str(instead) : text;
+}
+
 static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
 {
     struct bridge_end *other = other_of(end_of(ch));
@@ -100,7 +108,7 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
         memcpy(why, text.p, len);
     if (other->chan.state != CHAN_ASKED && end != CHAN_END_PEER && end != CHAN_END_SENT)
         chan_reset(&other->chan);
-    bridge_abort(b, end == CHAN_END_FAILED ? text : slice_str("interrupted"));
+    bridge_abort(b, end == CHAN_END_FAILED ? refusal_of(b, text) : slice_str("interrupted"));
     b->on_end(b, slice_of(why, end == CHAN_END_FAILED ? len : 0));
 }
 

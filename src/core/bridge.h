@@ -18,9 +18,9 @@ struct bridge_end {
 
 struct bridge {
     struct bridge_end opener, service;
-    /* The service has accepted. NULL lets that stand, else the text with which it is refused all
-     * the same. */
-    const char *(*on_answer)(struct bridge *b);
+    /* The service has accepted, or refused. NULL lets that stand, else the text with which the open
+     * is refused all the same. */
+    const char *(*on_answer)(struct bridge *b, bool accepted);
     /* Both channels are gone: free it. `why` is the text of a refused open, else empty. */
     void (*on_end)(struct bridge *b, struct slice why);
 };

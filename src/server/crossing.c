@@ -40,11 +40,12 @@ static bool is_guessing(const struct peer *p)
            loop_now(p->server->loop) - p->wrong_since_us < WRONG_WINDOW_US;
 }
 
-/* Also a right password is not told any more to one who sent many at once. */
-static const char *on_answer(struct bridge *b)
+/* Nor is one who sent many at once told any more which of them was right: all get the same. */
+static const char *on_answer(struct bridge *b, bool accepted)
 {
     struct crossing *x = crossing_of_bridge(b);
 
+    (void)accepted;
     timer_clear(x->server->loop, &x->timer);
     return is_guessing(x->opener) ? guessing : NULL;
 }

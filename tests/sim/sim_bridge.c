@@ -29,11 +29,11 @@ void server_stop(const struct server *s)
     check(list_empty(&s->crossings), "a bridge that has not ended");
 }
 
-static const char *on_answer(struct bridge *b)
+static const char *on_answer(struct bridge *b, bool accepted)
 {
     struct crossing *c = crossing_of(b);
 
-    if (!c->server->refuse_one_in || !one_in(c->server->refuse_one_in))
+    if (!accepted || !c->server->refuse_one_in || !one_in(c->server->refuse_one_in))
         return NULL;
     c->opener->denied = true;
     c->server->refused++;

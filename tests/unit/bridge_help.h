@@ -53,10 +53,11 @@ static inline bool speaks_1(struct world *w, int side)
     return link_speaks(&w->rig[side].link) == LINK_WSP_1;
 }
 
-static inline const char *on_answer(struct bridge *b)
+static inline const char *on_answer(struct bridge *b, bool accepted)
 {
     struct world *w = container_of(b, struct world, bridge);
 
+    (void)accepted;
     w->answers++;
     return w->refusal;
 }

@@ -41,7 +41,7 @@ static void check_failed(struct world *w)
     rig_expect_response(&w->rig[OPENER], id_of(w, OPENER), false, "dial tcp: no");
     assert_string_equal(w->why, "dial tcp: no");
     assert_int_equal(w->ends, 1);
-    assert_int_equal(w->answers, 0);
+    assert_int_equal(w->answers, 1);
     assert_int_equal(hear_soon(w, SERVICE), NO_WORD);
 }
 
@@ -49,6 +49,25 @@ static void test_failed(void **state)
 {
     (void)state;
     for_all(check_failed);
+}
+
+/* The opener is told something else than the service's reason, which the owner gets to know. */
+static void check_failed_otherwise(struct world *w)
+{
+    struct msg_request r;
+
+    w->refusal = "no word of it";
+    ask(w, &r);
+    rig_send_response(&w->rig[SERVICE], id_of(w, SERVICE), false, "dial tcp: no");
+    rig_expect_response(&w->rig[OPENER], id_of(w, OPENER), false, "no word of it");
+    assert_string_equal(w->why, "dial tcp: no");
+    assert_int_equal(w->ends, 1);
+}
+
+static void test_failed_otherwise(void **state)
+{
+    (void)state;
+    for_all(check_failed_otherwise);
 }
 
 /* The service has accepted, and is refused all the same. */
@@ -213,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open),
         cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_failed_otherwise),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_canceled),
         cmocka_unit_test(test_interrupted_instead),
