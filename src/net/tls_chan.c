@@ -234,6 +234,10 @@ static void on_closed(struct chan *ch, enum chan_end end, struct slice text)
         fail(t, "tls: handshake failed: the service closed the connection");
         return;
     }
+    if (end == CHAN_END_PEER_RESET && !t->established) {
+        fail(t, "tls: handshake failed: the service reset the connection");
+        return;
+    }
     if ((end == CHAN_END_PEER || end == CHAN_END_SENT) && !give_kept(t))
         return;
     if (end == CHAN_END_PEER && !t->ended) {

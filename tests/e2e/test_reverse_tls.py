@@ -17,7 +17,7 @@ from harness.env import SCHEME, patience, volume
 from harness.http_client import exchange, read_response
 from harness.http_origin import pattern
 from harness.messages import CONNECT, REMOTE, RESPOND, TRANSFER, Message
-from harness.net import connect, eventually, how_it_ends, read_exact, read_until
+from harness.net import connect, eventually, how_it_ends, read_exact, read_until, reset
 from harness.peer import link_to
 from harness.reverse import ECHO_SWITCH, ECHO_UPGRADE, REFUSED, REGISTERED, Rig, request
 from harness.reverse import services
@@ -225,12 +225,19 @@ def test_versions(farm, authority, files, version):
         assert set(service.protocols) <= {None, "http/1.1"}
 
 
-@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"220 smtp\r\n"])
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"220 smtp\r\n", None]
+)
 def test_service_without_tls_is_502(farm, answer):
+    """None: it resets."""
+
     class Plain(TcpOrigin):
         def serve(self, sock):
             got.append(sock.recv(65536))
-            sock.sendall(answer)
+            if answer is None:
+                reset(sock)
+            else:
+                sock.sendall(answer)
 
     got = []
     with Plain() as plain:
