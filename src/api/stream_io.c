@@ -54,19 +54,17 @@ ssize_t wsp_stream_read(struct wsp_stream *st, void *out, size_t cap)
 
 /* ---- writing */
 
-/* What the link does not take at once waits here, as far as there is room. */
-static enum wsp_err keep(struct wsp_stream *st, struct slice data, size_t *taken)
+/* What the link does not take at once waits here, as far as there is room; without memory there is
+ * none. Either way the link asks for more when it has room, and the program is told. */
+static size_t keep(struct wsp_stream *st, struct slice data)
 {
     size_t room = STREAM_UNSENT_MAX - st->unsent.len;
     size_t n = data.len < room ? data.len : room;
 
-    if (n == 0)
-        return WSP_OK;
-    if (buf_append(&st->unsent, data.p, n) != WSP_OK)
-        return *taken ? WSP_OK : WSP_ERR_NOMEM;
-    *taken += n;
+    if (n && buf_append(&st->unsent, data.p, n) != WSP_OK)
+        n = 0;
     chan_ready(&st->chan);
-    return WSP_OK;
+    return n;
 }
 
 static void fell_short(struct wsp_stream *st)
@@ -103,9 +101,8 @@ ssize_t wsp_stream_write(struct wsp_stream *st, const void *data, size_t len)
     if (st->unsent.len == 0)
         taken = chan_send(&st->chan, rest);
     slice_advance(&rest, taken);
-    err = keep(st, rest, &taken);
-    if (err != WSP_OK)
-        return err;
+    if (rest.len)
+        taken += keep(st, rest);
     st->short_write = false;
     if (taken < len)
         fell_short(st);
