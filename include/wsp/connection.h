@@ -33,7 +33,8 @@ struct wsp_request_head {
 
 enum wsp_match {
     WSP_MATCH_NONE,    /* the program's own */
-    WSP_MATCH_LINK,    /* a client wants a link: hand over before or after the 101 */
+    WSP_MATCH_LINK,    /* a client wants a link, perhaps on a wrong path, or a proxy has spoilt its
+                        * request: hand over before or after the 101; it may get a refusal */
     WSP_MATCH_SERVICE, /* for what a client has registered: hand over before anything is answered */
 };
 
@@ -79,11 +80,13 @@ enum {
 WSP_API void wsp_guest_ready(struct wsp_guest *guest, unsigned events);
 
 /*
- * Hands a connection over before anything was answered. `head` NULL: it stands at the beginning of
- * `early`. *guest is set when the connection has callbacks; may be NULL else. Nothing is called
- * back from within this. WSP_OK; WSP_ERR_USAGE, WSP_ERR_MALFORMED (a head that is no HTTP),
- * WSP_ERR_LIMIT (limits.connections, or too long a head), WSP_ERR_REFUSED (draining),
- * WSP_ERR_SYSTEM or WSP_ERR_NOMEM.
+ * Hands a connection over before anything was answered, for this request alone: it ends with the
+ * response, so that the program judges the next one. Where ssl.client_ca asks clients for
+ * certificates, a link that is handed over is refused: its certificate cannot be seen. `head` NULL:
+ * it stands at the beginning of `early`. *guest is set when the connection has callbacks; may be
+ * NULL else. Nothing is called back from within this. WSP_OK; WSP_ERR_USAGE, WSP_ERR_MALFORMED (a
+ * head that is no HTTP), WSP_ERR_LIMIT (limits.connections, or too long a head), WSP_ERR_REFUSED
+ * (draining), WSP_ERR_SYSTEM or WSP_ERR_NOMEM.
  */
 WSP_API enum wsp_err wsp_server_take(struct wsp_server *server, const struct wsp_request_head *head,
                                      const struct wsp_connection *connection,

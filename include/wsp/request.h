@@ -48,10 +48,10 @@ struct wsp_detached {
 
 /*
  * Takes the connection: the program's web server reads `data`, then `fd`. Only this request is its:
- * so that the next one comes to wsp first, "Connection: close" is put into the head, unless the
- * request is for an upgrade. Of a connection with TLS, `fd` is a socket pair behind which the
- * library goes on with TLS. WSP_OK, WSP_ERR_USAGE (answered already), WSP_ERR_SYSTEM or
- * WSP_ERR_NOMEM: then it can still be answered.
+ * so that the next one comes to wsp first, "close" is put in front of what its Connection fields
+ * say. Of a connection with TLS, or one with callbacks, `fd` is a socket pair behind which the
+ * library goes on, and it counts in limits.connections until it ends; a plain one does not. WSP_OK,
+ * WSP_ERR_USAGE (answered already), WSP_ERR_SYSTEM or WSP_ERR_NOMEM: then it can still be answered.
  */
 WSP_API enum wsp_err wsp_request_detach(struct wsp_request *request, struct wsp_detached *out);
 

@@ -21,7 +21,8 @@ enum wsp_match wsp_server_match(struct wsp_server *s, const struct wsp_request_h
     buf_init(&text);
     if (head_write(head, &text, &parsed) == WSP_OK) {
         route_find(&s->server, &parsed, &route);
-        if (route.kind == ROUTE_LINK || route.kind == ROUTE_LINK_UPGRADE)
+        if (route.kind == ROUTE_LINK || route.kind == ROUTE_LINK_UPGRADE ||
+            route.kind == ROUTE_MISTYPED)
             match = WSP_MATCH_LINK;
         else if (route.kind == ROUTE_SERVICE)
             match = WSP_MATCH_SERVICE;
@@ -236,6 +237,10 @@ enum wsp_err wsp_server_take_upgraded(struct wsp_server *s, const struct wsp_upg
     if (!upgrade || upgrade->status != 101 || upgrade->dialect > LINK_WSP_1_AWAITED) {
         drop(c);
         return WSP_ERR_USAGE;
+    }
+    if (server_is_usable(s) && s->server.peer_count >= (size_t)s->config.max_links) {
+        drop(c);
+        return WSP_ERR_LIMIT;
     }
     err = arrive(s, c, guest, &a);
     if (err != WSP_OK)

@@ -124,19 +124,6 @@ enum wsp_err wsp_request_respond(struct wsp_request *r, const struct wsp_respons
     return err;
 }
 
-static bool wants_upgrade(const struct http1_head *head)
-{
-    return http1_find(head, "Upgrade") && http1_has_token(head, "Connection", "upgrade");
-}
-
-/* Says nothing but whether the connection goes on: replaced by ours. */
-static bool is_only_persistence(const struct http1_header *h)
-{
-    return slice_eq_nocase(h->name, slice_str("Connection")) &&
-           (slice_eq_nocase(h->value, slice_str("keep-alive")) ||
-            slice_eq_nocase(h->value, slice_str("close")));
-}
-
 /* Without memory nothing more is appended. */
 static void add(struct buf *out, struct slice s, enum wsp_err *err)
 {
@@ -144,8 +131,40 @@ static void add(struct buf *out, struct slice s, enum wsp_err *err)
         *err = buf_append(out, s.p, s.len);
 }
 
-/* The request with "Connection: close" in front of the other fields: some look at the first one
- * only. */
+static bool is_named(const struct http1_header *h, const char *name)
+{
+    return slice_eq_nocase(h->name, slice_str(name));
+}
+
+static struct slice next_token(struct slice *list)
+{
+    const uint8_t *comma = memchr(list->p, ',', list->len);
+    struct slice token = slice_of(list->p, comma ? (size_t)(comma - list->p) : list->len);
+
+    slice_advance(list, comma ? token.len + 1 : token.len);
+    while (token.len && (token.p[0] == ' ' || token.p[0] == '\t'))
+        slice_advance(&token, 1);
+    while (token.len && (token.p[token.len - 1] == ' ' || token.p[token.len - 1] == '\t'))
+        token.len--;
+    return token;
+}
+
+/* What the field says but for whether the connection goes on, behind our "close". */
+static void add_options(struct buf *out, struct slice value, enum wsp_err *err)
+{
+    while (value.len) {
+        struct slice token = next_token(&value);
+
+        if (token.len == 0 || slice_eq_nocase(token, slice_str("close")) ||
+            slice_eq_nocase(token, slice_str("keep-alive")))
+            continue;
+        add(out, slice_str(", "), err);
+        add(out, token, err);
+    }
+}
+
+/* One Connection field with "close" in front of the others, instead of all that came: servers
+ * differ in which of several they look at. */
 static enum wsp_err write_closing(const struct wsp_request *r, struct buf *out)
 {
     const struct http1_head *head = r->head;
@@ -153,11 +172,18 @@ static enum wsp_err write_closing(const struct wsp_request *r, struct buf *out)
     enum wsp_err err = WSP_OK;
 
     add(out, slice_of(r->raw.p, (size_t)(line_end + 1 - r->raw.p)), &err);
-    add(out, slice_str("Connection: close\r\n"), &err);
+    add(out, slice_str("Connection: close"), &err);
+    for (size_t i = 0; i < head->count; i++)
+        if (is_named(&head->header[i], "Connection"))
+            add_options(out, head->header[i].value, &err);
+    add(out, slice_str("\r\n"), &err);
     for (size_t i = 0; i < head->count; i++) {
-        if (is_only_persistence(&head->header[i]))
+        const struct http1_header *h = &head->header[i];
+
+        if (is_named(h, "Connection") || is_named(h, "Keep-Alive") ||
+            is_named(h, "Proxy-Connection"))
             continue;
-        add(out, head->header[i].line, &err);
+        add(out, h->line, &err);
         add(out, slice_str("\r\n"), &err);
     }
     add(out, slice_str("\r\n"), &err);
@@ -167,15 +193,12 @@ static enum wsp_err write_closing(const struct wsp_request *r, struct buf *out)
 enum wsp_err wsp_request_detach(struct wsp_request *r, struct wsp_detached *out)
 {
     struct buf data;
-    enum wsp_err err = WSP_OK;
+    enum wsp_err err;
 
     if (!r || !out || r->outcome != OUTCOME_NONE)
         return WSP_ERR_USAGE;
     buf_init(&data);
-    if (wants_upgrade(r->head))
-        add(&data, r->raw, &err);
-    else
-        err = write_closing(r, &data);
+    err = write_closing(r, &data);
     add(&data, r->behind, &err);
     if (err == WSP_OK)
         err = detached_start(r->front, &out->fd);

@@ -16,7 +16,7 @@ static void judge(struct wsp_server *s, const struct http1_head *head, struct ha
         route.kind != ROUTE_LINK_PATH)
         *v = (struct handshake_verdict){.status = 404, .extra = "", .body = "not found"};
     else
-        link_request_check(&s->server, head, NULL, v);
+        link_request_check(&s->server, head, link_request_fault(&s->server, NULL), v);
     if (v->status != 101)
         return;
     if (s->drains)

@@ -181,6 +181,12 @@ void chan_took(struct chan *ch, size_t n)
     queue_consume(&ch->held, ch->pool, n);
     give_back(ch, n);
     account(ch, n);
+    /* Memory is free again: who waits for that, and holds nothing himself, is not told otherwise.
+     */
+    if (n && ch->link && ch->link->blocked && ch->link->blocked->held.bytes == 0) {
+        ch->link->blocked = NULL;
+        ch->link->opt.ops->wake(ch->link);
+    }
 }
 
 /* The peer's FINISH stands behind what it sent, all of which was taken. */

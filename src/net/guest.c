@@ -82,16 +82,21 @@ ssize_t guest_send(struct wsp_guest *g, const struct iovec *iov, int count)
     size_t taken = 0;
 
     for (int i = 0; i < count && !g->muted; i++) {
-        ssize_t n =
-            iov[i].iov_len ? g->calls.send(g->calls.ctx, iov[i].iov_base, iov[i].iov_len) : 0;
+        for (size_t at = 0; at < iov[i].iov_len && !g->muted;) {
+            size_t len = iov[i].iov_len - at;
+            ssize_t n = g->calls.send(g->calls.ctx, (const char *)iov[i].iov_base + at, len);
 
-        if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-            return STREAM_ERROR;
-        if (n > 0 && (size_t)n > iov[i].iov_len)
-            return STREAM_ERROR;
-        taken += n > 0 ? (size_t)n : 0;
-        if (n < (ssize_t)iov[i].iov_len)
-            return taken ? (ssize_t)taken : (ssize_t)STREAM_AGAIN;
+            if (n < 0 && errno == EINTR)
+                continue;
+            if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+                return STREAM_ERROR;
+            if (n > 0 && (size_t)n > len)
+                return STREAM_ERROR;
+            if (n <= 0)
+                return taken ? (ssize_t)taken : (ssize_t)STREAM_AGAIN;
+            taken += (size_t)n;
+            at += (size_t)n;
+        }
     }
     if (!g->muted)
         return (ssize_t)taken;

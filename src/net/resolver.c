@@ -1,5 +1,6 @@
 #include "net/resolver.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -126,15 +127,35 @@ static struct dns_channel *channel_for(struct resolver *r, const char *name)
     return r->search_channel ? r->search_channel : r->channel;
 }
 
+/* c-ares counts its users without a lock; loops of other threads begin and end when they like. */
+static pthread_mutex_t library_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool library_begin(void)
+{
+    int status;
+
+    pthread_mutex_lock(&library_lock);
+    status = ares_library_init(ARES_LIB_INIT_ALL);
+    pthread_mutex_unlock(&library_lock);
+    return status == ARES_SUCCESS;
+}
+
+static void library_end(void)
+{
+    pthread_mutex_lock(&library_lock);
+    ares_library_cleanup();
+    pthread_mutex_unlock(&library_lock);
+}
+
 struct resolver *resolver_new_with(struct wsp_loop *loop, const struct resolver_options *options)
 {
     struct resolver *r;
 
-    if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
+    if (!library_begin())
         return NULL;
     r = calloc(1, sizeof(*r));
     if (!r) {
-        ares_library_cleanup();
+        library_end();
         return NULL;
     }
     r->loop = loop;
@@ -171,7 +192,7 @@ void resolver_free(struct resolver *r)
     dns_channel_free(r->search_channel);
     free(r->servers);
     free(r);
-    ares_library_cleanup();
+    library_end();
 }
 
 static void state_free(struct resolve_state *s)

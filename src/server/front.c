@@ -95,7 +95,7 @@ static void on_link_request(struct front *f, const struct http1_head *head, stru
 {
     struct handshake_verdict v;
 
-    link_request_check(f->server, head, stream_peer_fault(&f->conn.stream), &v);
+    link_request_check(f->server, head, link_request_fault(f->server, &f->conn.stream), &v);
     if (v.status == 101) {
         upgrade(f, &v, behind);
         return;
@@ -258,6 +258,7 @@ enum wsp_err front_start(struct server *s, const struct front_start *with)
         return WSP_ERR_NOMEM;
     }
     f->secure = with->secure;
+    f->conn.last = true; /* the program has judged this request alone */
     err = http_conn_start_on(&f->conn, with->stream, with->early, &ops);
     if (err == WSP_OK)
         list_push(&s->fronts, &f->node);

@@ -11,6 +11,13 @@ static void check_certificate(const char *fault, struct handshake_verdict *v)
     snprintf(v->body, sizeof(v->body), "client certificate: %s\n", fault);
 }
 
+const char *link_request_fault(const struct server *s, const struct stream *stream)
+{
+    if (s->certificates.tls && s->config->ssl.client_ca && !(stream && stream->tls))
+        return "the connection was handed over without one";
+    return stream ? stream_peer_fault(stream) : NULL;
+}
+
 void link_request_check(const struct server *s, const struct http1_head *head, const char *fault,
                         struct handshake_verdict *v)
 {

@@ -6,6 +6,11 @@
 #include "proto/handshake.h"
 #include "server/server.h"
 
+/* What is wrong with the certificate of who asks on `stream`, as link_request_check wants it. Where
+ * links are asked for certificates, one that was handed over (`stream` NULL, or without TLS of
+ * ours) has none that could be seen. */
+const char *link_request_fault(const struct server *s, const struct stream *stream);
+
 /* As handshake_check, with what this server asks for beyond that: a free place, its dialect.
  * `fault` is what is wrong with the client's certificate; NULL: nothing, or none is needed. */
 void link_request_check(const struct server *s, const struct http1_head *head, const char *fault,

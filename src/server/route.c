@@ -61,6 +61,14 @@ static bool is_link_shaped(const struct http1_head *head)
            (http1_find(head, "Proto") || http1_has_token(head, "Sec-WebSocket-Protocol", "wsp.1"));
 }
 
+/* What a client of ours sends, though a proxy on its way has taken the upgrade out: its secret is
+ * nobody else's business. */
+static bool was_link_shaped(const struct http1_head *head)
+{
+    return !wants_websocket(head) && http1_find(head, "Auth") && http1_find(head, "Proto") &&
+           http1_find(head, "Sec-WebSocket-Key");
+}
+
 static enum route_kind judge(struct server *s, const struct http1_head *head,
                              const struct destination *d, struct route *out)
 {
@@ -68,7 +76,9 @@ static enum route_kind judge(struct server *s, const struct http1_head *head,
 
     if (on_link_path && is_link_shaped(head))
         return ROUTE_LINK;
-    if (is_link_shaped(head) && http1_find(head, "Auth"))
+    if (on_link_path && was_link_shaped(head))
+        return ROUTE_LINK_UPGRADE;
+    if ((is_link_shaped(head) && http1_find(head, "Auth")) || was_link_shaped(head))
         return ROUTE_MISTYPED;
     if (slice_eq_str(head->method, "CONNECT"))
         return ROUTE_CONNECT;

@@ -105,13 +105,13 @@ static void on_request(void *ctx, struct wsp_request *request)
 /* The guest's first request is handed over; the other one, its last, comes after the answer. */
 static ssize_t guest_recv(void *ctx, void *out, size_t cap)
 {
-    static const char request[] = "GET /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    static const char request[] = "GET /b HTTP/1.1\r\nHost: a\r\n\r\n";
     struct stage *s = ctx;
 
     moment(s, GUEST_RECV);
     if (s->seen[GUEST_FINISH])
         return 0;
-    if (!s->seen[GUEST_SEND] || s->asked == sizeof(request) - 1) {
+    if (s->asked == sizeof(request) - 1) {
         errno = EAGAIN;
         return -1;
     }
@@ -242,9 +242,6 @@ static void relay(struct stage *s)
 static void visit(struct stage *s)
 {
     static const char request[] = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
-    const struct wsp_header header = {"Host", "a"};
-    const struct wsp_request_head head = {
-        .method = "GET", .target = "/b", .header = &header, .header_count = 1};
     const struct wsp_connection connection = {.fd = -1,
                                               .peer = "192.0.2.1:1234",
                                               .recv = guest_recv,
@@ -254,7 +251,7 @@ static void visit(struct stage *s)
                                               .ctx = s};
 
     REQUIRE(send(at.visitor, request, sizeof(request) - 1, MSG_NOSIGNAL) > 0);
-    REQUIRE(wsp_server_take(s->server, &head, &connection, &s->guest) == WSP_OK && s->guest);
+    REQUIRE(wsp_server_take(s->server, NULL, &connection, &s->guest) == WSP_OK && s->guest);
 }
 
 static void ask_status(void)
@@ -274,7 +271,7 @@ static bool is_registered(const struct stage *s)
 
 static bool is_all_called(const struct stage *s)
 {
-    return s->caller.closed && s->seen[RELAY_ENDED] && s->seen[FALLBACK] >= 3 &&
+    return s->caller.closed && s->seen[RELAY_ENDED] && s->seen[FALLBACK] >= 2 &&
            s->seen[GUEST_CLOSED] && s->seen[DOCUMENT] && !s->service.first;
 }
 
@@ -383,7 +380,7 @@ void stage_play(struct stage *s)
         steps[i].begin(s);
         if (!until(s->loop, is_step_done, &wait)) {
             fprintf(stderr, "step %zu does not end\n", i);
-            REQUIRE(!"the scenario goes on");
+            abort();
         }
     }
     finish(s);

@@ -42,7 +42,7 @@ struct stage {
     struct wsp_stream *accepting; /* in ACCEPT: the stream that is offered */
     struct echo_service service;
     struct caller caller;
-    size_t asked; /* bytes of the guest's second request */
+    size_t asked; /* bytes of the guest's request that it has given */
     unsigned seen[MOMENTS];
     /* Set by who plays it: */
     void (*act)(struct stage *s);

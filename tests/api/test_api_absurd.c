@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -294,7 +295,8 @@ static void no_close(void *ctx, bool reset)
 {
     (void)ctx;
     (void)reset;
-    REQUIRE(!"closed is for what was taken");
+    fputs("closed is for what was taken\n", stderr);
+    abort();
 }
 
 static void test_connections(void **state)

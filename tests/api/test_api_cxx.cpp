@@ -85,15 +85,17 @@ class Talk
             heard.append(data, static_cast<std::size_t>(n));
     }
 
-    static constexpr wsp_stream_events events{
-        [](wsp_stream *, void *ctx) { static_cast<Talk *>(ctx)->send(); },
-        [](wsp_stream *, void *ctx) { static_cast<Talk *>(ctx)->read(); },
-        [](wsp_stream *, void *ctx) { static_cast<Talk *>(ctx)->send(); },
-        [](wsp_stream *, wsp_err why, const char *, void *ctx) {
-            REQUIRE(why == WSP_OK);
-            static_cast<Talk *>(ctx)->over = true;
-        },
-    };
+    static const wsp_stream_events events;
+};
+
+const wsp_stream_events Talk::events{
+    [](wsp_stream *, void *ctx) { static_cast<Talk *>(ctx)->send(); },
+    [](wsp_stream *, void *ctx) { static_cast<Talk *>(ctx)->read(); },
+    [](wsp_stream *, void *ctx) { static_cast<Talk *>(ctx)->send(); },
+    [](wsp_stream *, wsp_err why, const char *, void *ctx) {
+        REQUIRE(why == WSP_OK);
+        static_cast<Talk *>(ctx)->over = true;
+    },
 };
 
 bool are_over(const void *what)

@@ -33,9 +33,12 @@ int __wrap___asprintf_chk(char **out, int flag, const char *format, ...);
 
 char *__wrap_strndup(const char *text, size_t max)
 {
-    size_t len = strnlen(text, max);
-    char *copy = __wrap_malloc(len + 1);
+    size_t len = 0;
+    char *copy;
 
+    while (len < max && text[len])
+        len++;
+    copy = __wrap_malloc(len + 1);
     if (copy) {
         memcpy(copy, text, len);
         copy[len] = '\0';

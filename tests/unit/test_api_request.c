@@ -289,9 +289,12 @@ static void test_detach(void **state)
         {"POST /a HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi",
          "POST /a HTTP/1.1\r\nConnection: close\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"},
         {"GET /a HTTP/1.1\r\nHost:x\r\nConnection: TE, keep-alive\r\n\r\n",
-         "GET /a HTTP/1.1\r\nConnection: close\r\nHost:x\r\nConnection: TE, keep-alive\r\n\r\n"},
+         "GET /a HTTP/1.1\r\nConnection: close, TE\r\nHost:x\r\n\r\n"},
+        {"GET /a HTTP/1.0\r\nKeep-Alive: 5\r\nConnection: keep-alive,\r\nConnection: ,a ,b\r\n\r\n",
+         "GET /a HTTP/1.0\r\nConnection: close, a, b\r\n\r\n"},
         {"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nmore",
-         "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nmore"},
+         "GET /ws HTTP/1.1\r\nConnection: close, Upgrade\r\nHost: x\r\nUpgrade: "
+         "websocket\r\n\r\nmore"},
     };
     struct world *w = *state;
     unsigned port;
