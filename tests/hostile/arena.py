@@ -24,6 +24,8 @@ from harness.socks import open_socks
 from harness.tcp_origins import EchoOrigin
 from harness.wsp1 import WINDOW_MIN
 
+from table import times
+
 MIB = 1 << 20
 HANDSHAKE = 1.0  # seconds
 TIME = {"handshake": HANDSHAKE, "dial": 1, "open": 3, "stall": 1, "drain": 0.5,
@@ -35,7 +37,7 @@ ENV = {"ASAN_OPTIONS": SANITIZER_ENV["ASAN_OPTIONS"] + ":quarantine_size_mb=8"}
 
 # What may differ from the beginning, once an attack is over.
 SLACK = {"memory": 48 * MIB, "buffers": MIB // 2, "reserved": MIB // 4}
-LINES = 3000  # of the log, in one attack
+LINES = times(3000)  # of the log, in one attack
 PEAK = 96 * MIB  # of a daemon's memory at any time, above that of the beginning
 
 

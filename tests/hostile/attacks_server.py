@@ -349,7 +349,7 @@ def selected(arena):
     sock, head = arena.asked(arena.OLD)
     since = arena.wspc.mark()
     sock.sendall(switch(key_of(head), "wsp.1"))
-    return arena.reason(since, FAILED.replace("2", "3")).split(":")[0]
+    return arena.reason(since, FAILED.replace("2", "3", 1)).split(":")[0]
 
 
 TABLES = [wishes, answers, old]

@@ -11,7 +11,7 @@ from arenas import Away
 from table import Table, every
 from verdicts import closed, duplex, send
 
-FAILED = r"link 2: cannot connect: (.*); next try"
+FAILED = r"link 2(?:\.\d+)?: cannot connect: (.*); next try"
 
 # ---- the answer to the upgrade
 
