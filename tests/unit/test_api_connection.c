@@ -49,6 +49,8 @@ static ssize_t lent_send(void *ctx, const void *data, size_t len)
     errno = EAGAIN;
     if (n == 0)
         return -1;
+    if (n > 7) /* as one that sends a record at a time */
+        n = 7;
     memcpy(l->out + l->out_len, data, n);
     l->out_len += n;
     l->room -= n;
@@ -577,6 +579,32 @@ static void test_take_upgraded(void **state)
     expect_note(w, "link 1 down");
 }
 
+/* Between the judgement and the hand-over others may have come. */
+static void test_take_upgraded_is_limited(void **state)
+{
+    struct world *w = *state;
+    struct wsp_header header[8];
+    struct wsp_request_head head = link_head(header);
+    struct wsp_upgrade u;
+    enum wsp_err expected[] = {WSP_OK, WSP_ERR_LIMIT};
+    int fds[2][2];
+
+    world_serve(w, "{\"auth\": \"secret\", \"path\": \"/proxy\", \"limits\": {\"links\": 1}}", NULL,
+                NULL);
+    assert_int_equal(wsp_server_upgrade(w->server, &head, &u), WSP_OK);
+    assert_int_equal(u.status, 101);
+    for (int i = 0; i < 2; i++) {
+        struct wsp_connection c = {.fd = -1};
+
+        tcp_pair(fds[i], 0);
+        c.fd = fds[i][0];
+        assert_int_equal(wsp_server_take_upgraded(w->server, &u, &c, NULL), expected[i]);
+    }
+    close(fds[0][1]);
+    close(fds[1][1]);
+    turn_until_idle(w->loop);
+}
+
 static void test_take_upgraded_by_calls(void **state)
 {
     struct world *w = *state;
@@ -661,6 +689,7 @@ int main(void)
         TEST(test_detach_what_was_lent),
         TEST(test_upgrade),
         TEST(test_take_upgraded),
+        TEST(test_take_upgraded_is_limited),
         TEST(test_take_upgraded_by_calls),
         TEST(test_a_service_is_told_of_tls),
     };
