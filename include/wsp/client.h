@@ -67,9 +67,10 @@ struct wsp_target {
 };
 
 /*
- * Opens a stream, owned by the caller. Without a link it waits for one, as long as an answer may
- * take (time.open) and so much again. `events` is copied. NULL with a line in `error` when it
- * cannot even be asked for; what the far side says comes with `opened` or `closed`.
+ * Opens a stream, owned by the caller. Without a link it waits for one for as long as time.open,
+ * and then for the answer for as long again. `events` is copied. NULL with a line in `error` when
+ * it cannot even be asked for; what the far side says, or that there was no link and why, comes
+ * with `opened` or `closed`.
  */
 WSP_API struct wsp_stream *wsp_client_open(struct wsp_client *client,
                                            const struct wsp_target *target,

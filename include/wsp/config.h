@@ -1,7 +1,9 @@
 /*
  * A configuration: what stands in wsps.json or wspc.json (docs/configuration.md), from a file, a
  * text, or set key by key, or both, one over the other. It is judged by wsp_config_check and by who
- * is given it; it can be given to several, changed, and given again: they copy.
+ * is given it; it can be given to several, changed, and given again: they copy. What a function
+ * below could not take (a NULL text, a malformed key) is an error there, too: so the results need
+ * not be looked at one by one.
  */
 #ifndef WSP_CONFIG_H
 #define WSP_CONFIG_H

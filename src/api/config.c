@@ -9,7 +9,8 @@ struct wsp_config {
     char *text; /* owned; NULL: the file is read */
     size_t len; /* of the text */
     struct overlay over;
-    bool broken; /* a value was lost, for want of memory */
+    enum wsp_err broken; /* why something that was given is missing; else WSP_OK */
+    char fault[64];      /* and what */
     /* Judged last, for the strings that wsp_config_check lends. */
     struct wsps_config server;
     struct wspc_config client;
@@ -36,6 +37,16 @@ static void drop_text(struct wsp_config *c)
     c->len = 0;
 }
 
+/* What could not be taken must not be missing in silence: it may be the secret. */
+static enum wsp_err miss(struct wsp_config *c, const char *what, enum wsp_err why)
+{
+    if (!c)
+        return WSP_ERR_USAGE;
+    c->broken = why;
+    snprintf(c->fault, sizeof(c->fault), "%s", what ? what : "a key");
+    return why;
+}
+
 struct wsp_config *wsp_config_new(void)
 {
     return calloc(1, sizeof(struct wsp_config));
@@ -57,10 +68,10 @@ enum wsp_err wsp_config_file(struct wsp_config *c, const char *path)
     char *copy;
 
     if (!c || !path || !*path)
-        return WSP_ERR_USAGE;
+        return miss(c, "the file", WSP_ERR_USAGE);
     copy = strdup(path);
     if (!copy)
-        return WSP_ERR_NOMEM;
+        return miss(c, "the file", WSP_ERR_NOMEM);
     drop_text(c);
     c->file = copy;
     return WSP_OK;
@@ -71,13 +82,13 @@ enum wsp_err wsp_config_text(struct wsp_config *c, const char *name, const char 
     char *file, *copy;
 
     if (!c || !name || (!text && len) || len > PTRDIFF_MAX)
-        return WSP_ERR_USAGE;
+        return miss(c, "the text", WSP_ERR_USAGE);
     file = strdup(name);
     copy = malloc(len + 1);
     if (!file || !copy) {
         free(file);
         free(copy);
-        return WSP_ERR_NOMEM;
+        return miss(c, "the text", WSP_ERR_NOMEM);
     }
     if (len)
         memcpy(copy, text, len);
@@ -94,12 +105,11 @@ static enum wsp_err set(struct wsp_config *c, const char *key, const char *text,
     struct overlay_value v = {.key = (char *)key, .text = (char *)text, .type = type};
 
     if (!c || !key || !text || !overlay_key_ok(key))
-        return WSP_ERR_USAGE;
+        return miss(c, key, WSP_ERR_USAGE);
     snprintf(v.origin, sizeof(v.origin), "%s", origin ? origin : key);
     if (overlay_add(&c->over, &v))
         return WSP_OK;
-    c->broken = true;
-    return WSP_ERR_NOMEM;
+    return miss(c, key, WSP_ERR_NOMEM);
 }
 
 enum wsp_err wsp_config_set(struct wsp_config *c, const char *key, const char *value,
@@ -138,10 +148,10 @@ static enum wsp_err usable(const struct wsp_config *c, char *error)
         error_set(error, "no configuration is given");
         return WSP_ERR_USAGE;
     }
-    if (!c->broken)
-        return WSP_OK;
-    error_set(error, "the configuration is incomplete: out of memory");
-    return WSP_ERR_NOMEM;
+    if (c->broken != WSP_OK)
+        error_set(error, "the configuration is incomplete: %s: %s", c->fault,
+                  wsp_strerror(c->broken));
+    return c->broken;
 }
 
 enum wsp_err config_load_server(struct wsp_config *c, bool port_optional, struct wsps_config *out,

@@ -1,5 +1,9 @@
 #include "client/link_wait.h"
 
+#include <stdio.h>
+
+#include "client/uplink.h"
+
 static struct link_wait *wait_of(struct session_user *u)
 {
     return container_of(u, struct link_wait, user);
@@ -24,9 +28,18 @@ static void done(struct link_wait *w, enum wsp_err why, const char *text)
     w->on_done(w, s, why, text);
 }
 
+/* With what came of the last attempt, which the program may see nowhere else. */
 static void on_timer(struct timer *t)
 {
-    done(container_of(t, struct link_wait, timer), WSP_ERR_REFUSED, "no link to the server");
+    struct link_wait *w = container_of(t, struct link_wait, timer);
+    struct session *s = w->user.session;
+    const char *last = "";
+    char text[UPLINK_ERROR_MAX + 32];
+
+    if (!list_empty(&s->uplinks))
+        last = container_of(s->uplinks.next, struct uplink, node)->error;
+    snprintf(text, sizeof(text), "no link to the server%s%s", *last ? ": " : "", last);
+    done(w, WSP_ERR_REFUSED, text);
 }
 
 static void on_link(struct session_user *u)

@@ -8,8 +8,8 @@
 struct link_wait {
     struct session_user user;
     struct timer timer;
-    /* WSP_OK: `s` has one. Else WSP_ERR_REFUSED or WSP_ERR_LOST, and why there will be none. It has
-     * left the session, and the owner may free it. */
+    /* WSP_OK: `s` has one; `text` is borrowed for the call. Else WSP_ERR_REFUSED or WSP_ERR_LOST,
+     * and why there will be none. It has left the session, and the owner may free it. */
     void (*on_done)(struct link_wait *w, struct session *s, enum wsp_err why, const char *text);
 };
 
