@@ -229,15 +229,14 @@ static bool store_normal(struct parser *p, struct slice s, enum forward_part par
     return true;
 }
 
+/* A value for which the store has no room is noted as cut, and not passed over. */
 static void find_value(struct parser *p, struct slice query, const char *name, struct slice *value)
 {
-    size_t from = p->store.len;
+    char text[FORWARD_URL_MAX];
     size_t len;
 
-    if (!forward_query_find(query, name, p->store.p + from, p->store.cap - from, &len))
-        return;
-    p->store.len += len;
-    *value = store_end(p, from);
+    if (forward_query_find(query, name, text, sizeof(text), &len))
+        *value = store_copy(p, slice_of(text, len));
 }
 
 /* Everything behind "scheme:" and before the fragment. */

@@ -237,6 +237,13 @@ static void test_limits(void **state)
     assert_int_equal(parse_bytes(url, 1400), WSP_OK);
     assert_int_equal(forward_write(&fwd, out, sizeof(out), &len), WSP_ERR_LIMIT);
     assert_int_equal(parse_bytes(url, FORWARD_URL_MAX), WSP_ERR_LIMIT);
+
+    /* a mode for which the store has no room is not passed over */
+    memset(url + 1508, 'm', sizeof(url) - 1508);
+    memcpy(url + 1508, "?mode=", 6);
+    assert_int_equal(parse_bytes(url, 2700), WSP_ERR_LIMIT);
+    assert_int_equal(parse_bytes(url, 2108), WSP_OK);
+    assert_int_equal(fwd.mode.len, 2108 - 1508 - 6);
 }
 
 static void test_write_needs_room(void **state)
