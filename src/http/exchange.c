@@ -88,12 +88,12 @@ static bool judge_head(struct http_conn *c, const struct http1_head *head)
         return false;
     if (c->last)
         c->keep_alive = false;
+    if (http1_response_body(head, method, &c->response) != WSP_OK)
+        return false;
     if (head->status == 101) {
         c->keep_alive = c->up_keep_alive = false;
         return c->upgrade_asked;
     }
-    if (http1_response_body(head, method, &c->response) != WSP_OK)
-        return false;
     if (head->status < 200)
         return true;
     c->up_keep_alive = http1_keep_alive(head);

@@ -11,7 +11,16 @@ import websockets
 from harness.env import patience, volume
 from harness.http_client import exchange
 from harness.net import how_it_ends, read_exact, read_until, reset
-from harness.reverse import ECHO_SWITCH, ECHO_UPGRADE, Rig, Service, Stage, request, upgraded
+from harness.reverse import (
+    ECHO_SWITCH,
+    ECHO_UPGRADE,
+    Rig,
+    Service,
+    Stage,
+    request,
+    statuses,
+    upgraded,
+)
 
 MIB = 1 << 20
 
@@ -99,6 +108,17 @@ def test_upgrade_that_is_refused(visitor, service):
     response = exchange(visitor, request("GET /api/x", *ECHO_UPGRADE))
     assert response.status == 200 and service.only_request().get("Upgrade") == "echo/1"
     assert exchange(visitor, request("GET /api/y")).body.endswith(b" GET /y\n")
+
+
+@pytest.mark.parametrize("field", ["Content-Length: x", "Transfer-Encoding: gzip"])
+def test_switch_with_broken_framing(visitor, stage, field):
+    """No visitor gets a head that two parsers could read differently."""
+    visitor.sendall(request("GET /api/x", *ECHO_UPGRADE))
+    _, served, end = stage.next()
+    served.sendall(ECHO_SWITCH[:-2] + field.encode() + b"\r\n\r\nhello")
+    data, _ = how_it_ends(visitor)
+    assert statuses(data) == [b"502"] and b"hello" not in data
+    end()
 
 
 # ---- WebSockets, by an implementation of others
