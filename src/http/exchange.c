@@ -420,7 +420,7 @@ void http_conn_exchange(struct http_conn *c)
 void exchange_event(struct http_conn *c)
 {
     if (client_left(c)) {
-        conn_end(c, false);
+        conn_end(c, c->passed); /* who only sends no more must not take a part for the whole */
         return;
     }
     if (c->stream.readable && (c->state == HTTP_CONN_UPGRADED || !exchange_request_done(c)))

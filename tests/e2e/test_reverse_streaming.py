@@ -60,6 +60,19 @@ def test_events_are_not_held_back(visitor, stage, framing):
     assert how == ("eof" if framing == "until close" else "reset")
 
 
+@pytest.mark.parametrize("framing", ["chunked", "until close"])
+def test_visitor_ends_its_side_within_the_answer(visitor, stage, framing):
+    """It is told that the answer is cut short."""
+    visitor.sendall(request("GET /api/events"))
+    _, sock, end = stage.next()
+    extra = b"Transfer-Encoding: chunked\r\n" if framing == "chunked" else b""
+    sock.sendall(EVENTS + extra + b"\r\n5\r\n")
+    read_until(visitor, b"\r\n\r\n5\r\n")
+    visitor.shutdown(socket.SHUT_WR)
+    assert how_it_ends(visitor) == (b"", "reset")
+    end()
+
+
 def test_long_poll(visitor, stage):
     """Its answer comes when it comes; the connection goes on."""
     for turn in range(2):
