@@ -215,6 +215,7 @@ static void on_next(struct task *t)
 
 void conn_next(struct http_conn *c)
 {
+    c->head_method = false; /* what comes next may be refused without having a method */
     if (c->last) {
         conn_finish(c);
         return;

@@ -73,6 +73,17 @@ def test_visitor_ends_its_side_within_the_answer(visitor, stage, framing):
     end()
 
 
+def test_garbage_behind_a_head_is_refused_with_its_text(visitor, stage):
+    """HEAD is over: what comes next is not one."""
+    visitor.sendall(request("HEAD /api/x"))
+    _, sock, end = stage.next()
+    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+    assert read_response(visitor, "HEAD").status == 200
+    visitor.sendall(b"garbage\r\n\r\n")
+    assert read_response(visitor).body == b"bad request\n"
+    end()
+
+
 def test_long_poll(visitor, stage):
     """Its answer comes when it comes; the connection goes on."""
     for turn in range(2):
