@@ -175,8 +175,5 @@ char *wsp_client_status(struct wsp_client *c)
     json_out_object(&j, NULL);
     client_status_write(&c->client, &j);
     json_out_end_object(&j);
-    if (!j.failed && buf_append(&j.text, "", 1) == WSP_OK)
-        return (char *)j.text.mem;
-    buf_fini(&j.text);
-    return NULL;
+    return json_out_take(&j);
 }

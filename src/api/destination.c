@@ -26,12 +26,6 @@ static const char *fault(const struct wsp_target *t)
     return NULL;
 }
 
-static bool copy(char **out, const char *text)
-{
-    *out = text ? strdup(text) : NULL;
-    return *out || !text;
-}
-
 enum wsp_err destination_init(struct destination *d, const struct wsp_client *c,
                               const struct wsp_target *target, struct session **session,
                               char *error)
@@ -52,8 +46,9 @@ enum wsp_err destination_init(struct destination *d, const struct wsp_client *c,
         return WSP_ERR_USAGE;
     }
     d->port = target->port;
-    if (copy(&d->channel, target->channel) && copy(&d->password, target->password) &&
-        copy(&d->host, target->host))
+    if (config_copy_text(&d->channel, target->channel) &&
+        config_copy_text(&d->password, target->password) &&
+        config_copy_text(&d->host, target->host))
         return WSP_OK;
     destination_fini(d);
     error_set(error, "out of memory");

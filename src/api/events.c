@@ -20,16 +20,6 @@ static void strings_of(struct wsp_event *e, const char **out[STRINGS])
     out[4] = &e->text;
 }
 
-/* With its NUL. Much of it comes from peers, and shall not end a line of the program's log. */
-static const char *copy_line(char *to, const char *from, size_t size)
-{
-    memcpy(to, from, size);
-    for (char *p = to; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?';
-    return to;
-}
-
 static struct noted *note(const struct wsp_event *event)
 {
     struct wsp_event e = *event;
@@ -51,7 +41,9 @@ static struct noted *note(const struct wsp_event *event)
     for (size_t i = 0; i < STRINGS; i++) {
         size_t len = strlen(*string[i]) + 1;
 
-        *string[i] = copy_line(at, *string[i], len);
+        memcpy(at, *string[i], len);
+        log_disarm(at, len - 1); /* much of it comes from peers */
+        *string[i] = at;
         at += len;
     }
     n->event = e;
@@ -84,10 +76,10 @@ void events_post(struct events *e, const struct wsp_event *event)
 {
     struct noted *n = e->handler ? note(event) : NULL;
 
-    if (!n) {
-        e->lost += e->handler != NULL;
+    if (!n && e->handler)
+        log_error(loop_log(e->loop), "events: out of memory: one is not told");
+    if (!n)
         return;
-    }
     list_push(&e->queue, &n->node);
     task_post(e->loop, &e->task);
 }

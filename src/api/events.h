@@ -12,13 +12,12 @@ struct events {
     void *ctx; /* borrowed; of the handler */
     struct list queue;
     struct task task;
-    size_t lost; /* not noted, for want of memory */
 };
 
 /* With a NULL handler nothing is ever noted. */
 void events_init(struct events *e, struct wsp_loop *loop, wsp_event_handler *handler, void *ctx);
 
-/* Copies it. NULL strings are told as "". */
+/* Copies it. NULL strings are told as "". Without memory it is lost, and the log says so. */
 void events_post(struct events *e, const struct wsp_event *event);
 
 /* Nobody listens any more: what was noted is forgotten. Also from within the handler. */

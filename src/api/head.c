@@ -44,30 +44,25 @@ static enum wsp_err check(const struct wsp_request_head *head)
     return ok ? WSP_OK : WSP_ERR_MALFORMED;
 }
 
-/* Without memory nothing more is appended. */
-static void add(struct buf *out, const char *text, enum wsp_err *err)
-{
-    if (*err == WSP_OK)
-        *err = buf_append(out, text, strlen(text));
-}
-
 enum wsp_err head_write(const struct wsp_request_head *head, struct buf *out,
                         struct http1_head *parsed)
 {
     enum wsp_err err = check(head);
     struct slice text;
 
-    add(out, err == WSP_OK ? head->method : "", &err);
-    add(out, " ", &err);
-    add(out, err == WSP_OK ? head->target : "", &err);
-    add(out, head->is_http_1_0 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n", &err);
-    for (size_t i = 0; err == WSP_OK && i < head->header_count; i++) {
-        add(out, head->header[i].name, &err);
-        add(out, ": ", &err);
-        add(out, head->header[i].value, &err);
-        add(out, "\r\n", &err);
+    if (err != WSP_OK)
+        return err;
+    buf_add(out, slice_str(head->method), &err);
+    buf_add(out, slice_str(" "), &err);
+    buf_add(out, slice_str(head->target), &err);
+    buf_add(out, slice_str(head->is_http_1_0 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n"), &err);
+    for (size_t i = 0; i < head->header_count; i++) {
+        buf_add(out, slice_str(head->header[i].name), &err);
+        buf_add(out, slice_str(": "), &err);
+        buf_add(out, slice_str(head->header[i].value), &err);
+        buf_add(out, slice_str("\r\n"), &err);
     }
-    add(out, "\r\n", &err);
+    buf_add(out, slice_str("\r\n"), &err);
     if (err != WSP_OK)
         return err;
     text = buf_slice(out);

@@ -124,42 +124,22 @@ enum wsp_err wsp_request_respond(struct wsp_request *r, const struct wsp_respons
     return err;
 }
 
-/* Without memory nothing more is appended. */
-static void add(struct buf *out, struct slice s, enum wsp_err *err)
-{
-    if (*err == WSP_OK)
-        *err = buf_append(out, s.p, s.len);
-}
-
 static bool is_named(const struct http1_header *h, const char *name)
 {
     return slice_eq_nocase(h->name, slice_str(name));
-}
-
-static struct slice next_token(struct slice *list)
-{
-    const uint8_t *comma = memchr(list->p, ',', list->len);
-    struct slice token = slice_of(list->p, comma ? (size_t)(comma - list->p) : list->len);
-
-    slice_advance(list, comma ? token.len + 1 : token.len);
-    while (token.len && (token.p[0] == ' ' || token.p[0] == '\t'))
-        slice_advance(&token, 1);
-    while (token.len && (token.p[token.len - 1] == ' ' || token.p[token.len - 1] == '\t'))
-        token.len--;
-    return token;
 }
 
 /* What the field says but for whether the connection goes on, behind our "close". */
 static void add_options(struct buf *out, struct slice value, enum wsp_err *err)
 {
     while (value.len) {
-        struct slice token = next_token(&value);
+        struct slice token = http1_next_element(&value);
 
         if (token.len == 0 || slice_eq_nocase(token, slice_str("close")) ||
             slice_eq_nocase(token, slice_str("keep-alive")))
             continue;
-        add(out, slice_str(", "), err);
-        add(out, token, err);
+        buf_add(out, slice_str(", "), err);
+        buf_add(out, token, err);
     }
 }
 
@@ -171,22 +151,22 @@ static enum wsp_err write_closing(const struct wsp_request *r, struct buf *out)
     const uint8_t *line_end = memchr(r->raw.p, '\n', r->raw.len);
     enum wsp_err err = WSP_OK;
 
-    add(out, slice_of(r->raw.p, (size_t)(line_end + 1 - r->raw.p)), &err);
-    add(out, slice_str("Connection: close"), &err);
+    buf_add(out, slice_of(r->raw.p, (size_t)(line_end + 1 - r->raw.p)), &err);
+    buf_add(out, slice_str("Connection: close"), &err);
     for (size_t i = 0; i < head->count; i++)
         if (is_named(&head->header[i], "Connection"))
             add_options(out, head->header[i].value, &err);
-    add(out, slice_str("\r\n"), &err);
+    buf_add(out, slice_str("\r\n"), &err);
     for (size_t i = 0; i < head->count; i++) {
         const struct http1_header *h = &head->header[i];
 
         if (is_named(h, "Connection") || is_named(h, "Keep-Alive") ||
             is_named(h, "Proxy-Connection"))
             continue;
-        add(out, h->line, &err);
-        add(out, slice_str("\r\n"), &err);
+        buf_add(out, h->line, &err);
+        buf_add(out, slice_str("\r\n"), &err);
     }
-    add(out, slice_str("\r\n"), &err);
+    buf_add(out, slice_str("\r\n"), &err);
     return err;
 }
 
@@ -199,7 +179,7 @@ enum wsp_err wsp_request_detach(struct wsp_request *r, struct wsp_detached *out)
         return WSP_ERR_USAGE;
     buf_init(&data);
     err = write_closing(r, &data);
-    add(&data, r->behind, &err);
+    buf_add(&data, r->behind, &err);
     if (err == WSP_OK)
         err = detached_start(r->front, &out->fd);
     if (err != WSP_OK) {

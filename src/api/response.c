@@ -47,13 +47,6 @@ static bool is_usable(const struct wsp_response *r)
     return true;
 }
 
-/* Without memory nothing more is appended. */
-static void add(struct buf *out, const char *text, enum wsp_err *err)
-{
-    if (*err == WSP_OK)
-        *err = buf_append(out, text, strlen(text));
-}
-
 enum wsp_err response_write(const struct wsp_response *r, const struct http1_head *request,
                             bool keep, struct buf *out)
 {
@@ -64,20 +57,20 @@ enum wsp_err response_write(const struct wsp_response *r, const struct http1_hea
     if (!is_usable(r))
         return WSP_ERR_USAGE;
     snprintf(line, sizeof(line), "HTTP/1.1 %u %s\r\n", r->status, handshake_reason(r->status));
-    add(out, line, &err);
+    buf_add(out, slice_str(line), &err);
     write_date(date, sizeof(date));
     snprintf(line, sizeof(line), "Date: %s\r\n", date);
-    add(out, line, &err);
+    buf_add(out, slice_str(line), &err);
     for (size_t i = 0; i < r->header_count; i++) {
-        add(out, r->header[i].name, &err);
-        add(out, ": ", &err);
-        add(out, r->header[i].value, &err);
-        add(out, "\r\n", &err);
+        buf_add(out, slice_str(r->header[i].name), &err);
+        buf_add(out, slice_str(": "), &err);
+        buf_add(out, slice_str(r->header[i].value), &err);
+        buf_add(out, slice_str("\r\n"), &err);
     }
     snprintf(line, sizeof(line), "Content-Length: %zu\r\n", r->body_len);
-    add(out, bare ? "" : line, &err);
-    add(out, keep ? "\r\n" : "Connection: close\r\n\r\n", &err);
-    if (err == WSP_OK && !bare && !slice_eq_str(request->method, "HEAD"))
-        err = buf_append(out, r->body, r->body_len);
+    buf_add(out, slice_str(bare ? "" : line), &err);
+    buf_add(out, slice_str(keep ? "\r\n" : "Connection: close\r\n\r\n"), &err);
+    if (!bare && !slice_eq_str(request->method, "HEAD"))
+        buf_add(out, slice_of(r->body, r->body_len), &err);
     return err;
 }

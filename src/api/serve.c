@@ -47,9 +47,8 @@ static struct serving *serving_new(struct wsp_client *c, const struct wsp_serve 
     sv->accept = serve->accept;
     sv->ctx = serve->ctx;
     list_init(&sv->node);
-    sv->channel = strdup(serve->channel);
-    sv->password = serve->password ? strdup(serve->password) : NULL;
-    if (sv->channel && (sv->password || !serve->password))
+    if (config_copy_text(&sv->channel, serve->channel) &&
+        config_copy_text(&sv->password, serve->password))
         return sv;
     serving_free(sv);
     return NULL;

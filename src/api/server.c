@@ -203,8 +203,5 @@ char *wsp_server_status(struct wsp_server *s)
     json_out_object(&j, NULL);
     server_status_write(&s->server, &j);
     json_out_end_object(&j);
-    if (!j.failed && buf_append(&j.text, "", 1) == WSP_OK)
-        return (char *)j.text.mem;
-    buf_fini(&j.text);
-    return NULL;
+    return json_out_take(&j);
 }

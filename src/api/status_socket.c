@@ -82,7 +82,7 @@ static void give(struct status_client *c)
 {
     ssize_t n = 1;
 
-    while (c->text.len && n > 0) {
+    while (c->text.len && (n > 0 || errno == EINTR)) {
         n = send(c->fd, buf_slice(&c->text).p, c->text.len, MSG_NOSIGNAL);
         if (n > 0)
             buf_consume(&c->text, (size_t)n);
@@ -220,12 +220,6 @@ static void close_socket(struct wsp_status_socket *s)
 
 /* ---- life */
 
-static bool copy_text(char **out, const char *text)
-{
-    *out = text ? strdup(text) : NULL;
-    return *out || !text;
-}
-
 static void socket_free(struct wsp_status_socket *s)
 {
     struct wsp_loop *loop = s->loop;
@@ -260,8 +254,9 @@ static struct wsp_status_socket *socket_new(struct wsp_loop *loop,
     s->noise = (struct log_limit){.window_us = 10000000, .burst = 1};
     list_init(&s->clients);
     s->file = options->file ? realpath(options->file, NULL) : NULL;
-    if (copy_text(&s->program, options->program) && copy_text(&s->version, options->version) &&
-        copy_text(&s->path, options->path))
+    if (config_copy_text(&s->program, options->program) &&
+        config_copy_text(&s->version, options->version) &&
+        config_copy_text(&s->path, options->path))
         return s;
     socket_free(s);
     return NULL;
@@ -288,11 +283,6 @@ struct wsp_status_socket *wsp_status_open(struct wsp_loop *loop,
     return NULL;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 enum wsp_err wsp_status_move(struct wsp_status_socket *s, const char *path,
                              char error[WSP_ERROR_MAX])
 {
@@ -303,9 +293,9 @@ enum wsp_err wsp_status_move(struct wsp_status_socket *s, const char *path,
         error_set(error, "status: no socket is given");
         return WSP_ERR_USAGE;
     }
-    if (same_text(path, s->path))
+    if (config_same_text(path, s->path))
         return WSP_OK;
-    if (!copy_text(&copy, path)) {
+    if (!config_copy_text(&copy, path)) {
         error_set(error, "status: out of memory");
         return WSP_ERR_NOMEM;
     }

@@ -58,13 +58,11 @@ static void leave(struct wsp_stream *st)
     st->user.session = NULL;
 }
 
-/* One line: it can be a peer's. */
+/* It can be a peer's. */
 static void set_text(struct wsp_stream *st, const char *text)
 {
     snprintf(st->text, sizeof(st->text), "%s", text);
-    for (char *p = st->text; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?';
+    log_disarm(st->text, strlen(st->text));
 }
 
 void stream_over(struct wsp_stream *st, enum wsp_err why, const char *text)

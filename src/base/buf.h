@@ -26,6 +26,13 @@ enum wsp_err buf_reserve(struct buf *b, size_t n);
 /* Appends a copy. WSP_OK or WSP_ERR_NOMEM; then nothing was appended. */
 enum wsp_err buf_append(struct buf *b, const void *p, size_t n);
 
+/* The same, unless an append before has failed: for a row of them. */
+static inline void buf_add(struct buf *b, struct slice s, enum wsp_err *err)
+{
+    if (*err == WSP_OK)
+        *err = buf_append(b, s.p, s.len);
+}
+
 /* The first byte behind the contents, where buf_reserve made room; commit with b->len += n. */
 static inline uint8_t *buf_tail(struct buf *b)
 {

@@ -187,3 +187,15 @@ void json_out_members(struct json_out *j, struct slice object)
     begin(j, NULL);
     put(j, object.p, object.len);
 }
+
+char *json_out_take(struct json_out *j)
+{
+    char *text = NULL;
+
+    if (!j->failed && buf_append(&j->text, "", 1) == WSP_OK)
+        text = (char *)j->text.mem;
+    else
+        buf_fini(&j->text);
+    *j = (struct json_out){.failed = false};
+    return text;
+}

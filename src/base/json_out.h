@@ -26,6 +26,9 @@ void json_out_uint(struct json_out *j, const char *key, uint64_t value);
 void json_out_bool(struct json_out *j, const char *key, bool value);
 void json_out_null(struct json_out *j, const char *key);
 
+/* The text, NUL-terminated, owned by the caller; NULL when memory was short. `j` is empty then. */
+char *json_out_take(struct json_out *j);
+
 /* The members of an object that is written already; of anything else there are none. */
 void json_out_members(struct json_out *j, struct slice object);
 

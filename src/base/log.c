@@ -6,8 +6,10 @@
 static const char *const level_names[] = {"error", "warn", "info", "debug", "trace"};
 
 /* A peer's text must not forge lines or drive the terminal, which obeys U+0080 to U+009F, too. */
-static void disarm(uint8_t *line, size_t len)
+void log_disarm(char *text, size_t len)
 {
+    uint8_t *line = (uint8_t *)text;
+
     for (size_t i = 0; i < len; i++) {
         if (i > 0 && line[i - 1] == 0xc2 && line[i] >= 0x80 && line[i] < 0xa0)
             line[i - 1] = line[i] = '?';
@@ -31,7 +33,7 @@ void log_printf(const struct log *log, enum wsp_log_level level, const char *fmt
     if (n < 0)
         return;
     len = (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1;
-    disarm((uint8_t *)line, len);
+    log_disarm(line, len);
     log->write(log->ctx, level, line, len);
 }
 

@@ -37,6 +37,10 @@ static inline bool log_on(const struct log *log, enum wsp_log_level level)
 #define log_debug(log, ...) log_at(log, WSP_LOG_DEBUG, __VA_ARGS__)
 #define log_trace(log, ...) log_at(log, WSP_LOG_TRACE, __VA_ARGS__)
 
+/* Puts '?' for the control bytes of a text that may be a peer's, and for the two bytes of those
+ * from U+0080 to U+009F: it stays one line, and drives no terminal. */
+void log_disarm(char *text, size_t len);
+
 /* "error" and so on; "" when it is none. */
 const char *log_level_text(enum wsp_log_level level);
 

@@ -65,6 +65,12 @@ void config_drop_empty(char **text)
     *text = NULL;
 }
 
+bool config_copy_text(char **out, const char *text)
+{
+    *out = text ? strdup(text) : NULL;
+    return *out || !text;
+}
+
 bool config_same_text(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;

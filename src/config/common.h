@@ -73,6 +73,9 @@ bool config_host_ok(struct slice host);
 /* A string with "" as good as absent: frees it and leaves NULL. */
 void config_drop_empty(char **text);
 
+/* A copy, owned by the caller; of NULL, NULL. False when memory is short. */
+bool config_copy_text(char **out, const char *text);
+
 /* Both NULL, or equal. */
 bool config_same_text(const char *a, const char *b);
 

@@ -35,11 +35,14 @@ void guest_forget(struct wsp_guest *g)
 /* At most `cap` bytes of the program's: as stream_recv. */
 static ssize_t fetch(struct wsp_guest *g, void *out, size_t cap)
 {
-    ssize_t n = g->calls.recv(g->calls.ctx, out, cap);
+    ssize_t n;
 
+    do
+        n = g->calls.recv(g->calls.ctx, out, cap);
+    while (n < 0 && errno == EINTR);
     if (n > 0 && (size_t)n <= cap)
         return n;
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return STREAM_AGAIN;
     g->ended = n == 0;
     g->failed = n != 0;

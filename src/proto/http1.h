@@ -56,6 +56,10 @@ const struct http1_header *http1_find(const struct http1_head *head, const char 
 /* How many fields have that name. */
 size_t http1_count(const struct http1_head *head, const char *name);
 
+/* Takes the first element of a list (RFC 9110 section 5.6.1), without blanks around it; it may be
+ * empty. */
+struct slice http1_next_element(struct slice *list);
+
 /* True when a field of that name has `token` in its comma-separated list (ASCII case ignored);
  * all fields of the name are looked at. */
 bool http1_has_token(const struct http1_head *head, const char *name, const char *token);

@@ -21,18 +21,23 @@ size_t http1_count(const struct http1_head *head, const char *name)
     return n;
 }
 
-/* RFC 9110 section 5.6.1; empty elements are skipped. */
+struct slice http1_next_element(struct slice *list)
+{
+    size_t n = 0;
+    struct slice element;
+
+    while (n < list->len && list->p[n] != ',')
+        n++;
+    element = slice_trim(slice_of(list->p, n));
+    slice_advance(list, n < list->len ? n + 1 : n);
+    return element;
+}
+
 static bool list_has(struct slice list, struct slice token)
 {
-    while (list.len) {
-        size_t n = 0;
-
-        while (n < list.len && list.p[n] != ',')
-            n++;
-        if (n >= token.len && slice_eq_nocase(slice_trim(slice_of(list.p, n)), token))
+    while (list.len)
+        if (slice_eq_nocase(http1_next_element(&list), token))
             return true;
-        slice_advance(&list, n < list.len ? n + 1 : n);
-    }
     return false;
 }
 

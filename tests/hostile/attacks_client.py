@@ -14,7 +14,7 @@ from harness.wsp1 import Chan
 from arena import HANDSHAKE
 from arenas import LINKS_MAX, Open
 from table import Table, times
-from verdicts import answered, bulk, duplex, held, in_sync, send, status, text_of
+from verdicts import answered, bulk, duplex, held, in_sync, send, status, text_of, unknown
 
 DENIED = "dial tcp 169.254.169.254:80: not allowed by egress rules"
 METADATA = "socks5://169.254.169.254:80"
@@ -308,13 +308,6 @@ def old_answer(arena, message):
     peer = arena.old_link()
     peer.send(message)
     return text_of(peer.expect(RESPOND, message.id))
-
-
-def unknown(arena, message):
-    peer = arena.old_link()
-    peer.send(message)
-    assert peer.expect(INTERRUPT, message.id).data == UNKNOWN_ID
-    return "INTERRUPT for a channel that does not exist"
 
 
 old.rows(

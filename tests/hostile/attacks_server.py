@@ -2,7 +2,7 @@
 
 from harness import frames, messages, socks
 from harness.messages import CONNECT, DYNAMIC, GOAWAY, INTERRUPT, LOCAL, REMOTE, RESPOND, TRANSFER
-from harness.messages import UNKNOWN_ID, WINDOW, WITHDRAWN
+from harness.messages import WINDOW, WITHDRAWN
 from harness.messages import Message, field, number, request, response, varint
 from harness.net import is_silent, listen, read_exact
 from harness.peer import switch
@@ -10,7 +10,7 @@ from harness.peer import switch
 from arenas import Away, goes_on
 from attacks_server_door import FAILED, key_of
 from table import Table, times
-from verdicts import answered, bulk, closed, duplex, held, in_sync, text_of
+from verdicts import answered, bulk, closed, duplex, held, in_sync, text_of, unknown
 
 # ---- what it wants of a client
 
@@ -283,13 +283,6 @@ def opens_first(arena):
 
 old = Table("server in 0.10", Away)
 ID = b"3MXEaTTv3gGxOcHjeVzsqNRZ1Xd"
-
-
-def unknown(arena, message):
-    peer = arena.old_link()
-    peer.send(message)
-    assert peer.expect(INTERRUPT, message.id).data == UNKNOWN_ID
-    return "INTERRUPT for a channel that does not exist"
 
 
 old.rows(

@@ -3,6 +3,7 @@ A malicious service: what it answers to visitors of wsps, to users of wspc's HTT
 named channel.
 """
 
+import socket
 import threading
 import time
 
@@ -359,7 +360,7 @@ def blackhole(arena):
 def reset_with_data(arena):
     sock, target = arena.through()
     sock.sendall(bytes(100_000))
-    time.sleep(0.05)
+    target.recv(1, socket.MSG_PEEK)
     target.close()  # with unread bytes in it: a reset
     return reply(sock)
 

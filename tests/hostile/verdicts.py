@@ -124,3 +124,11 @@ def text_of(answer):
     """What a RESPOND says."""
     error = messages.decode_response(answer.data)
     return "SUCCESS" if error is None else f"FAILED {error}"
+
+
+def unknown(arena, message):
+    """What 0.10 says to a message for a channel that does not exist."""
+    peer = arena.old_link()
+    peer.send(message)
+    assert peer.expect(messages.INTERRUPT, message.id).data == messages.UNKNOWN_ID
+    return "INTERRUPT for a channel that does not exist"

@@ -25,7 +25,7 @@ def functions(folder, file):
     """What the file has, or None without it; in C, what cmocka is told to run."""
     for path, pattern in (
         (ROOT / "tests" / folder / f"{file}.py", r"^def (test_\w+)\("),
-        (ROOT / "tests" / folder / f"{file}.c", r"cmocka_unit_test\w*\(\s*(\w+)"),
+        (ROOT / "tests" / folder / f"{file}.c", r"(?:cmocka_unit_test\w*|\bTEST)\(\s*(\w+)"),
     ):
         if path.exists():
             return set(re.findall(pattern, path.read_text(), re.M))

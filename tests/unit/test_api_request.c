@@ -323,6 +323,26 @@ static void test_detach(void **state)
     }
 }
 
+/* What the program hands over is what it has judged: no further request of that connection. */
+static void test_one_request_is_handed_over(void **state)
+{
+    static const char requests[] =
+        "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct world *w = *state;
+    struct wsp_connection c = {.early = requests, .early_len = sizeof(requests) - 1};
+    struct heard h = {.len = 0};
+    int fds[2];
+
+    world_serve(w, SECRET, on_request, NULL);
+    tcp_pair(fds, 0);
+    c.fd = fds[0];
+    assert_int_equal(wsp_server_take(w->server, NULL, &c, NULL), WSP_OK);
+    expect_end(w, fds[1], &h);
+    assert_non_null(strstr(h.text, "\r\nConnection: close\r\n"));
+    assert_string_equal(w->log, "GET /1 -\n");
+    close(fds[1]);
+}
+
 /* The place goes back: the program has as many connections as it likes. */
 static void test_detached_ones_do_not_count(void **state)
 {
@@ -384,17 +404,19 @@ static void secure_say(struct secure *v, const char *text)
     assert_int_equal(stream_send(&v->stream, &iov, 1), (ssize_t)iov.iov_len);
 }
 
-/* A server with a certificate of its own. */
-static void secure_serve(struct world *w, unsigned *port)
+/* A server with a certificate of its own, by which it knows its clients, too, when `asks`. */
+static void secure_serve(struct world *w, bool asks, unsigned *port)
 {
     struct cert_spec spec = {"a.example", "DNS:a.example", -1, 1, false};
     struct identity id = cert_make(&spec, NULL);
-    char cert[] = "/tmp/test-cert-XXXXXX", key[] = "/tmp/test-key-XXXXXX", json[256];
+    char cert[] = "/tmp/test-cert-XXXXXX", key[] = "/tmp/test-key-XXXXXX", json[512];
 
     cert_save(&id, cert);
     key_save(&id, NULL, key);
-    snprintf(json, sizeof(json), "{\"ssl\": {\"enable\": true, \"cert\": \"%s\", \"key\": \"%s\"}}",
-             cert, key);
+    snprintf(json, sizeof(json),
+             "{\"path\": \"/proxy\", \"auth\": \"secret\", \"ssl\": {\"enable\": true, "
+             "\"cert\": \"%s\", \"key\": \"%s\"%s%s%s}}",
+             cert, key, asks ? ", \"client_ca\": \"" : "", asks ? cert : "", asks ? "\"" : "");
     world_serve(w, json, on_request, port);
     unlink(cert);
     unlink(key);
@@ -408,7 +430,7 @@ static void test_detach_behind_tls(void **state)
     struct heard near = {.len = 0};
     unsigned port;
 
-    secure_serve(w, &port);
+    secure_serve(w, false, &port);
     then.detaches = true;
     secure_visit(w, &v, port);
     secure_say(&v, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -424,6 +446,36 @@ static void test_detach_behind_tls(void **state)
     free(then.detached.data);
 }
 
+/* Where links are asked for certificates, none can be seen behind the program's TLS. */
+static void test_client_ca_refuses_what_is_handed_over(void **state)
+{
+    static const struct wsp_header header[] = {LINK_HEADERS};
+    static const struct wsp_request_head head = {"GET", "/proxy", false, header, 7};
+    static const unsigned expected[] = {101, 403};
+    struct world *w = *state;
+
+    for (int asks = 0; asks < 2; asks++) {
+        struct wsp_connection c = {.early = LINK_REQUEST, .early_len = strlen(LINK_REQUEST)};
+        struct heard h = {.len = 0};
+        struct wsp_upgrade u;
+        unsigned port;
+        char line[16];
+        int fds[2];
+
+        secure_serve(w, asks, &port);
+        assert_int_equal(wsp_server_upgrade(w->server, &head, &u), WSP_OK);
+        assert_int_equal(u.status, expected[asks]);
+        tcp_pair(fds, 0);
+        c.fd = fds[0];
+        assert_int_equal(wsp_server_take(w->server, NULL, &c, NULL), WSP_OK);
+        snprintf(line, sizeof(line), "HTTP/1.1 %u ", expected[asks]);
+        expect_text(w, fds[1], &h, line);
+        close(fds[1]);
+        wsp_server_free(w->server);
+        w->server = NULL;
+    }
+}
+
 /* The program's end of the pair is open when the server goes: it sees an end. */
 static void test_free_with_a_pump(void **state)
 {
@@ -432,7 +484,7 @@ static void test_free_with_a_pump(void **state)
     struct heard near = {.len = 0};
     unsigned port;
 
-    secure_serve(w, &port);
+    secure_serve(w, false, &port);
     then.detaches = true;
     secure_visit(w, &v, port);
     secure_say(&v, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -456,7 +508,7 @@ static void test_a_drain_waits_for_a_pump(void **state)
     struct secure v;
     unsigned port;
 
-    secure_serve(w, &port);
+    secure_serve(w, false, &port);
     then.detaches = true;
     secure_visit(w, &v, port);
     secure_say(&v, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -475,6 +527,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_whose_requests),
+        TEST(test_one_request_is_handed_over),
+        TEST(test_client_ca_refuses_what_is_handed_over),
         TEST(test_nobody_answers),
         TEST(test_responses),
         TEST(test_the_connection_goes_on),

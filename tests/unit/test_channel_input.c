@@ -139,6 +139,33 @@ static void test_short_of_memory(void **state)
     }
 }
 
+/* The link waits for a channel that holds nothing itself: what another one gives back is what it
+ * waits for. */
+static void test_memory_that_another_gives_back(void **state)
+{
+    enum { LEFT = 12345 };
+    const size_t max = 100 << 20;
+    struct world w;
+    struct end *other;
+
+    (void)state;
+    world_start(&w, max, 0);
+    other = rig_accepted(&w.r, "y");
+    other->room = 0;
+    assert_true(credit_reserve(&w.process, max - LEFT));
+    peer_sends(&w, LEFT);
+    assert_true(link_wants_input(&w.r.link));
+    rig_send(&w.r, slice_str("y"), MSG_TRANSFER, slice_of(pattern, 100));
+    assert_ptr_equal(w.r.link.blocked, &other->ch);
+    assert_int_equal(other->ch.held.bytes, 0);
+    take(&w, LEFT);
+    assert_true(link_wants_input(&w.r.link));
+    rig_pump(&w.r);
+    assert_int_equal(other->ch.held.bytes, 100);
+    credit_release(&w.process, max - LEFT);
+    world_stop(&w);
+}
+
 /* One that only holds keeps nobody waiting. */
 static void test_others_go_on(void **state)
 {
@@ -304,10 +331,15 @@ static void test_inside_deliver(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_holds_so_much), cmocka_unit_test(test_short_of_memory),
-        cmocka_unit_test(test_others_go_on),  cmocka_unit_test(test_order),
-        cmocka_unit_test(test_ended_by_peer), cmocka_unit_test(test_ended_by_us),
-        cmocka_unit_test(test_broken),        cmocka_unit_test(test_inside_deliver),
+        cmocka_unit_test(test_holds_so_much),
+        cmocka_unit_test(test_short_of_memory),
+        cmocka_unit_test(test_memory_that_another_gives_back),
+        cmocka_unit_test(test_others_go_on),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_ended_by_peer),
+        cmocka_unit_test(test_ended_by_us),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_inside_deliver),
     };
 
     return cmocka_run_group_tests(tests, fill_pattern, NULL);
